@@ -1,2 +1,27 @@
-//! placeholder
-fn main() {}
+//! `lookalike-bench`: the measurements that need a whole program, as JSON lines.
+//!
+//! Functions are measured by the criterion benches beside this; here are the
+//! figures that the documents quote, each printed by one command.
+
+mod start;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Measurements of Lookalike as JSON lines", version)]
+struct Arguments {
+    #[command(subcommand)]
+    measurement: Measurement,
+}
+
+#[derive(Subcommand)]
+enum Measurement {
+    /// Start of the server to its first answers, and its memory at rest
+    Start(start::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().measurement {
+        Measurement::Start(arguments) => start::run(&arguments),
+    }
+}
