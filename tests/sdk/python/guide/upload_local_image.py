@@ -1,0 +1,20 @@
+client = create_client()
+with open("<image_file_path>", "rb") as f:
+    # image_file_path: absolute path to the local image file
+    request = gpdb_20160503_models.UploadDocumentAsyncAdvanceRequest(
+        region_id="<your-instance-region-id>",
+        dbinstance_id="<your-instance-id>",
+        namespace="<your-namespace-name>",
+        namespace_password="<your-namespace-password>",
+        collection="<your-collection-name>",
+        file_name="<filename-with-extension>", # e.g., photo.jpg
+        file_url_object=f,
+        dry_run=False,
+        metadata={"caption": "sample image", "category": "nature"}, # dict format
+    )
+    runtime = util_models.RuntimeOptions()
+    try:
+        response = client.upload_document_async_advance(request, runtime)
+        print("Job ID:", response.body.job_id)
+    except Exception as error:
+        print(error)

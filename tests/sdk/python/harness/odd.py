@@ -1,0 +1,55 @@
+"""The collection of odd files that may lie beside the checkout, row by row."""
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.server import ROOT
+
+IMAGE_EXTENSIONS = (".bmp", ".jpg", ".jpeg", ".png", ".tiff")
+ARCHIVE_EXTENSIONS = (".zip", ".tar", ".gz", ".tgz")
+
+
+def folder() -> Path | None:
+    """`shared/data/odd-dev` beside the checkout or further up."""
+    candidates = (parent / "shared/data/odd-dev" for parent in ROOT.parents)
+    return next((path for path in candidates if (path / "manifest.csv").is_file()), None)
+
+
+@dataclass(frozen=True)
+class OddFile:
+    path: Path
+    what: str
+    expected: str
+    why: str
+
+    @property
+    def upload_name(self) -> str:
+        """The name to upload under: an extension that the API refuses gets an accepted one behind it, the content decides."""
+        name = self.path.name
+        if name.lower().endswith(IMAGE_EXTENSIONS + ARCHIVE_EXTENSIONS):
+            return name
+        return name + (".tar" if name.startswith("arc-") else ".jpg")
+
+    @property
+    def is_archive(self) -> bool:
+        return self.upload_name.lower().endswith(ARCHIVE_EXTENSIONS)
+
+    @property
+    def photo_count(self) -> int:
+        """How many photos an accepted file holds, by the manifest's own words."""
+        if not self.is_archive:
+            return 1
+        count = re.match(r"(\d+) photos?\b", self.why) or re.search(r"(\d+) (?:small )?photos?\b", self.what)
+        assert count, f"the manifest does not say how many photos {self.path.name} holds"
+        return int(count[1])
+
+
+def files() -> list[OddFile]:
+    base = folder()
+    if base is None:
+        return []
+    with (base / "manifest.csv").open(encoding="utf-8", newline="") as table:
+        rows = list(csv.DictReader(table))
+    return [OddFile(base / row["file"], row["what"], row["expected"], row["why"]) for row in rows]

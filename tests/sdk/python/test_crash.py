@@ -1,0 +1,181 @@
+"""The real binary is killed at random, seeded moments and started again on the same folder.
+
+What must hold whatever the moment was: an accepted job is never lost, an archive is never half visible, and the end state is the one that the accepted
+jobs describe. SIGTERM drains instead.
+"""
+
+import http.client
+import random
+import socket
+import threading
+import time
+
+import pytest
+
+from harness import pictures
+from harness.api import Api, make_client, make_collection, make_namespace
+from harness.server import Server, wait_until
+
+pytestmark = pytest.mark.ours
+
+SEEDS = [1, 2, 3]
+KILLS_PER_SEED = 6
+MEMBERS = 8
+LONGEST_WAIT_S = 0.6
+
+
+class Uploads:
+    """Remembers what was accepted, and so what has to be there in the end."""
+
+    def __init__(self, seed: int):
+        self.seed = seed
+        self.count = 0
+        self.jobs: dict[str, dict[str, bytes]] = {}
+        self.unanswered: list[dict[str, bytes]] = []
+
+    def submit_one(self, api: Api):
+        """One more upload; the server may be killed while it runs."""
+        self.count += 1
+        base = self.seed * 1000 + self.count * 10
+        if self.count % 3 == 0:
+            members = {f"single-{self.count}.png": pictures.drawing(base)}
+            name, content = next(iter(members.items()))
+        else:
+            members = {f"archive-{self.count}/{n}.png": pictures.drawing(base + n) for n in range(MEMBERS)}
+            name, content = f"archive-{self.count}.zip", pictures.zipped(members)
+        try:
+            self.jobs[api.submit(content, name)] = members
+        except Exception:
+            self.unanswered.append(members)
+
+    def check_no_half(self, visible: set[str]):
+        for members in [*self.jobs.values(), *self.unanswered]:
+            shown = visible & set(members)
+            assert shown in (set(), set(members)), f"half visible: {sorted(shown)} of {sorted(members)}"
+
+
+def reopened(server: Server, api: Api) -> Api:
+    """The same namespace through the new process."""
+    return Api(make_client(server), namespace=api.namespace, collection=api.collection, runtime=api.runtime)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_killed_at_random_moments_nothing_is_lost_or_half_there(tmp_path, seed):
+    chance = random.Random(seed)
+    print(f"seed {seed}")
+    server = Server(tmp_path / "data").start()
+    api = make_collection(make_namespace(make_client(server), ignore_ssl=True, read_timeout=10_000))
+    uploads = Uploads(seed)
+    try:
+        for _ in range(KILLS_PER_SEED):
+            stop = threading.Event()
+
+            def keep_uploading(api=api, stop=stop):
+                while not stop.is_set():
+                    uploads.submit_one(api)
+
+            before = len(uploads.jobs)
+            uploader = threading.Thread(target=keep_uploading)
+            uploader.start()
+            wait_until(lambda before=before: len(uploads.jobs) > before, "an accepted upload")
+            time.sleep(chance.uniform(0, LONGEST_WAIT_S))  # the moment of the kill is the subject of the test
+            server.kill()
+            stop.set()
+            uploader.join()
+            server.start()
+            api = reopened(server, api)
+            uploads.check_no_half(set(api.documents()))
+
+        for job_id, members in uploads.jobs.items():
+            job = api.finished(job_id)
+            assert job.status == "Success", f"{sorted(members)}: {job.error}"
+            uploads.check_no_half(set(api.documents()))
+        visible = set(api.documents())
+        accepted = set().union(*uploads.jobs.values())
+        assert accepted <= visible
+        for name in chance.sample(sorted(accepted), 10):
+            content = next(members[name] for members in uploads.jobs.values() if name in members)
+            match = api.query_image(content, "query.png", top_k=1)[0]
+            assert match.score > 0.999
+        matches = api.query("x", top_k=1000)
+        assert {match.file_name for match in matches} == visible, "the index shows what the store lists"
+        assert len(matches) == len(visible), "nothing is there twice"
+    finally:
+        server.kill()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_overwrite_that_is_killed_ends_with_the_last_accepted_picture(tmp_path, seed):
+    chance = random.Random(seed)
+    server = Server(tmp_path / "data").start()
+    api = make_collection(make_namespace(make_client(server), ignore_ssl=True))
+    try:
+        for version in range(1, 6):
+            job_id = api.submit(pictures.drawing(version), "same.png", metadata={"caption": str(version)})
+            time.sleep(chance.uniform(0, 0.05))  # the moment of the kill is the subject of the test
+            server.kill()
+            server.start()
+            api = reopened(server, api)
+            job = api.finished(job_id)
+            assert job.status == "Success", job.error
+            matches = api.query("x")
+            assert [match.metadata["caption"] for match in matches] == [str(version)]
+            assert api.call("DescribeDocument", file_name="same.png").file_version == version, "no run counts twice"
+    finally:
+        server.kill()
+
+
+def test_a_cancelled_job_stays_cancelled_after_a_kill(tmp_path):
+    server = Server(tmp_path / "data").start()
+    api = make_collection(make_namespace(make_client(server), ignore_ssl=True))
+    try:
+        busy = api.submit(pictures.zipped({f"{n}.jpg": pictures.photo("frog.jpg") for n in range(40)}), "busy.zip")
+        waiting = api.submit(pictures.drawing(1), "cancelled.png")
+        api.call("CancelUploadDocumentJob", job_id=waiting)
+        server.kill()
+        server.start()
+        api = reopened(server, api)
+        assert api.finished(waiting).status == "Cancelled"
+        assert api.finished(busy).status == "Success"
+        assert "cancelled.png" not in api.documents()
+    finally:
+        server.kill()
+
+
+def refuses_connections(address: str) -> bool:
+    host, port = address.split(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        return True
+    return False
+
+
+def test_sigterm_answers_what_it_has_begun_to_read_and_keeps_the_jobs(tmp_path):
+    server = Server(tmp_path / "data").start()
+    api = make_collection(make_namespace(make_client(server), ignore_ssl=True))
+    members = {f"{n}.jpg": pictures.photo("frog.jpg") for n in range(20)}
+    job_id = api.submit(pictures.zipped(members), "many.zip")
+    host, port = server.address.split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=30)
+    connection.putrequest("POST", "/")
+    connection.putheader("Content-Type", "application/x-www-form-urlencoded")
+    connection.putheader("Content-Length", "20")
+    connection.endheaders(b"Action=Describe")
+    code = []
+    ending = threading.Thread(target=lambda: code.append(server.terminate()))
+    ending.start()
+    wait_until(lambda: refuses_connections(server.address), "the listener to close")
+    connection.send(b"Thing")
+    reply = connection.getresponse()
+    assert reply.status >= 400 and reply.read().startswith(b"{"), "the request that was under way is answered"
+    connection.close()
+    ending.join()
+    assert code == [0]
+    server.start()
+    try:
+        api = reopened(server, api)
+        assert api.finished(job_id).status == "Success"
+        assert api.documents() == sorted(members)
+    finally:
+        server.kill()

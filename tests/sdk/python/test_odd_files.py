@@ -1,0 +1,129 @@
+"""Hostile and unusual files through the real API: indexed, or refused with name and reason; never a crash, a hang or a file outside.
+
+The files lie beside the checkout and are not part of it; without them these tests are skipped loudly.
+One server takes them all, so that the memory it needed at its worst can be read at the end.
+"""
+
+import zipfile
+
+import pytest
+
+from harness import odd, pictures
+from harness.api import END_STATES, make_client, make_collection, make_namespace
+from harness.server import Server
+
+pytestmark = [
+    pytest.mark.ours,
+    pytest.mark.skipif(odd.folder() is None, reason="no shared/data/odd-dev beside the checkout"),
+]
+
+# docs/limits.md states this bound: the process with its encoder, and the largest picture that the default limits let through.
+PEAK_MEMORY_BYTES = 1024 * 1024 * 1024
+JOB_DEADLINE_S = 60
+
+# The manifest calls these acceptable or not by other rules than ours; the reason is beside each.
+OUR_RULE = {
+    "arc-gen-mixed.zip": "reject",  # an archive is all or nothing unless `keep_good_members` is set
+}
+
+
+def tree(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.fixture(scope="module")
+def cage(tmp_path_factory):
+    """A folder some levels deep, so that `../..` of a member still lands inside what is compared."""
+    return tmp_path_factory.mktemp("cage")
+
+
+@pytest.fixture(scope="module")
+def odd_server(cage):
+    inside = cage / "a/b/c"
+    inside.mkdir(parents=True)
+    with Server(inside / "data", cwd=inside) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def odd_namespace(odd_server):
+    return make_namespace(make_client(odd_server), ignore_ssl=True)
+
+
+def outcome(api, file: odd.OddFile):
+    """(Success or Failed or Refused, reason)."""
+    content = file.path.read_bytes()
+    assert len(content) != 1024, "the SDK's form writer never ends at this size"
+    try:
+        job_id = api.submit(content, file.upload_name)
+    except Exception as error:
+        assert getattr(error, "code", None), f"not a refusal by the server: {error!r}"
+        assert getattr(error, "status_code", 400) < 500, error
+        return "Refused", str(error)
+    job = api.finished(job_id, JOB_DEADLINE_S)
+    assert job.status in END_STATES
+    return job.status, job.error
+
+
+@pytest.mark.parametrize("file", odd.files(), ids=lambda file: file.path.name)
+def test_odd_file(odd_server, odd_namespace, file):
+    api = make_collection(odd_namespace)
+    status, reason = outcome(api, file)
+    assert odd_server.alive(), odd_server.output()[-4000:]
+    expected = OUR_RULE.get(file.path.name, file.expected)
+    names = api.documents()
+    if expected == "accept":
+        assert status == "Success", reason
+    elif expected == "reject":
+        assert status in {"Failed", "Refused"}, f"{file.why}: was accepted as {names}"
+    if status == "Success":
+        if expected == "accept" and file.path.name != "arc-gen-duplicates.zip":
+            assert len(names) == file.photo_count
+        assert len(api.query("picture", top_k=100)) == len(names)
+    else:
+        assert names == [], "nothing is kept of what was refused"
+        assert reason
+        if status == "Failed":
+            assert file.upload_name in reason or file.is_archive, "the reason names the file"
+
+
+def test_bad_members_are_named_one_by_one(odd_namespace):
+    mixed = next(file for file in odd.files() if file.path.name == "arc-gen-mixed.zip")
+    api = make_collection(odd_namespace)
+    status, reason = outcome(api, mixed)
+    assert status == "Failed"
+    assert api.documents() == []
+    with zipfile.ZipFile(mixed.path) as archive:
+        members = archive.namelist()
+    named = [member for member in members if member in reason]
+    assert len(named) >= 3, f"of {members} only {named} are named in: {reason}"
+
+
+def test_keep_good_members_indexes_the_good_ones(tmp_path):
+    mixed = next(file for file in odd.files() if file.path.name == "arc-gen-mixed.zip")
+    with Server(tmp_path / "data", "--keep-good-members") as keeping:
+        api = make_collection(make_namespace(make_client(keeping), ignore_ssl=True))
+        job = api.finished(api.submit(mixed.path.read_bytes(), mixed.path.name))
+        assert job.status == "Failed", "Success would mean that all images are indexed"
+        assert job.error
+        assert len(api.documents()) in (3, 4), "the cut JPEG may be taken"
+
+
+@pytest.mark.parametrize("number", range(2, 9))
+def test_all_eight_orientations_look_alike(odd_namespace, number):
+    base = odd.folder()
+    api = make_collection(odd_namespace)
+    api.upload((base / "orient-Landscape_1.jpg").read_bytes(), "upright.jpg")
+    match = api.query_image((base / f"orient-Landscape_{number}.jpg").read_bytes(), "query.jpg")[0]
+    assert match.score > 0.98
+
+
+def test_nothing_was_written_outside_and_memory_stayed_bounded(cage, odd_server, odd_namespace):
+    """Runs last: looks at what all the files above left behind."""
+    api = make_collection(odd_namespace)
+    api.upload(pictures.photo("rose.jpg"), "rose.jpg")
+    outside = [path for path in tree(cage) if not path.startswith("a/b/c/data") and path not in ("a", "a/b", "a/b/c")]
+    assert outside == []
+    peak = odd_server.peak_memory_bytes()
+    print(f"peak memory of the server: {peak / 1e6:.0f} MB")
+    assert peak < PEAK_MEMORY_BYTES
