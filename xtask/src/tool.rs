@@ -1,0 +1,78 @@
+//! What to do about a tool that the machine lacks: say so loudly, fail in CI, or install it where CI may.
+
+use anyhow::Result;
+
+use crate::command::{command, is_there, run};
+
+/// How strict a run is.
+#[derive(Clone, Copy)]
+pub struct Policy {
+    /// Set by `CI=true`: nothing may be skipped.
+    pub ci: bool,
+}
+
+/// Why a suite cannot run here, and what would help.
+pub struct Missing {
+    pub what: String,
+    pub remedy: String,
+}
+
+impl Missing {
+    fn new(what: &str, remedy: &str) -> Self {
+        Self {
+            what: what.to_owned(),
+            remedy: remedy.to_owned(),
+        }
+    }
+}
+
+/// Python with the `venv` module.
+pub fn python() -> Result<(), Missing> {
+    if is_there("python3", "--version") {
+        Ok(())
+    } else {
+        Err(Missing::new(
+            "python3",
+            "install Python 3.11 or later with its venv module",
+        ))
+    }
+}
+
+/// Node.js with npm.
+pub fn node() -> Result<(), Missing> {
+    if is_there("node", "--version") && is_there("npm", "--version") {
+        Ok(())
+    } else {
+        Err(Missing::new("node and npm", "install Node.js 20 or later"))
+    }
+}
+
+/// A browser and its driver. CI may install Debian's packages, a developer's machine is left alone.
+pub fn browser(policy: Policy) -> Result<(), Missing> {
+    if has_browser() {
+        return Ok(());
+    }
+    if policy.ci && is_there("apt-get", "--version") {
+        let installed = run(command("apt-get").args(["update", "-qq"])).and_then(|()| {
+            let packages = ["chromium", "chromium-driver"];
+            run(command("apt-get")
+                .args(["install", "-y", "-qq", "--no-install-recommends"])
+                .args(packages)
+                .env("DEBIAN_FRONTEND", "noninteractive"))
+        });
+        if let Err(error) = installed {
+            println!("apt-get could not install the browser: {error:#}");
+        }
+        if has_browser() {
+            return Ok(());
+        }
+    }
+    Err(Missing::new(
+        "chromium and chromedriver",
+        "install both, on Debian: apt-get install chromium chromium-driver",
+    ))
+}
+
+fn has_browser() -> bool {
+    is_there("chromium", "--version") && is_there("chromedriver", "--version")
+}
