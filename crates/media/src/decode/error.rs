@@ -1,0 +1,132 @@
+//! Why a picture was refused.
+
+use image::ImageError;
+use thiserror::Error;
+
+use crate::ImageFormat;
+
+/// Why a picture was refused. The text is meant for the person who sent it.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum DecodeError {
+    /// No bytes at all.
+    #[error("the file is empty")]
+    Empty,
+    /// None of the signatures that are read.
+    #[error(
+        "not a picture that can be read (BMP, GIF, JPEG, PNG, TIFF, WebP): the content looks like {looks_like}"
+    )]
+    NotAPicture {
+        /// A guess from the first bytes.
+        looks_like: &'static str,
+    },
+    /// [`crate::ImageLimits::max_bytes`].
+    #[error("the picture's file has {bytes} bytes, more than max_bytes = {limit}")]
+    TooManyBytes {
+        /// Size of the file.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// [`crate::ImageLimits::max_pixels`].
+    #[error("the picture has {width}x{height} pixels, more in all than max_pixels = {limit}")]
+    TooManyPixels {
+        /// Columns by the header.
+        width: u32,
+        /// Rows by the header.
+        height: u32,
+        /// The limit.
+        limit: u64,
+    },
+    /// [`crate::ImageLimits::max_side`].
+    #[error("the picture has {width}x{height} pixels, a side longer than max_side = {limit}")]
+    SideTooLong {
+        /// Columns by the header.
+        width: u32,
+        /// Rows by the header.
+        height: u32,
+        /// The limit.
+        limit: u32,
+    },
+    /// [`crate::ImageLimits::max_decoded_bytes`].
+    #[error("decoding the picture takes {bytes} bytes, more than max_decoded_bytes = {limit}")]
+    TooMuchMemory {
+        /// Bytes of the picture in its own sample layout.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// [`crate::ImageLimits::max_scans`].
+    #[error("the JPEG has more scans than max_scans = {limit}")]
+    TooManyScans {
+        /// The limit.
+        limit: u32,
+    },
+    /// A decoder wanted more memory than a picture of this size can need.
+    #[error("the {format} needs more memory than a picture of its size should")]
+    DecoderLimit {
+        /// What it is.
+        format: ImageFormat,
+    },
+    /// The data ends before the picture does.
+    #[error("the {format} is cut short: {reason}")]
+    CutShort {
+        /// What it is.
+        format: ImageFormat,
+        /// Where it ends.
+        reason: String,
+    },
+    /// The data breaks the format's rules.
+    #[error("the {format} is corrupt: {reason}")]
+    Corrupt {
+        /// What it is.
+        format: ImageFormat,
+        /// Which rule.
+        reason: String,
+    },
+    /// Well-formed perhaps, but a kind that is not read.
+    #[error("this kind of {format} is not supported: {reason}")]
+    Unsupported {
+        /// What it is.
+        format: ImageFormat,
+        /// Which kind.
+        reason: String,
+    },
+    /// A decoder library failed on it in a way it should not.
+    #[error("the {format} decoder failed on this file: {reason}")]
+    DecoderPanicked {
+        /// What it is.
+        format: ImageFormat,
+        /// The panic's message.
+        reason: String,
+    },
+}
+
+impl DecodeError {
+    pub(super) fn from_library(format: ImageFormat, error: ImageError) -> Self {
+        let reason = one_line(&error.to_string());
+        match error {
+            ImageError::Unsupported(_) => Self::Unsupported { format, reason },
+            ImageError::Limits(_) => Self::DecoderLimit { format },
+            ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Self::CutShort {
+                    format,
+                    reason: "more data was expected".to_owned(),
+                }
+            }
+            ImageError::Decoding(_)
+            | ImageError::Encoding(_)
+            | ImageError::Parameter(_)
+            | ImageError::IoError(_) => Self::Corrupt { format, reason },
+        }
+    }
+}
+
+/// Library messages may hold bytes of the file; what is shown stays one short line.
+pub(super) fn one_line(message: &str) -> String {
+    const MAX_CHARS: usize = 200;
+    message
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MAX_CHARS)
+        .collect()
+}
