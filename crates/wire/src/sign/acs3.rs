@@ -215,7 +215,7 @@ impl<'a> Authorization<'a> {
 }
 
 /// The text that is hashed and signed. `names` are used in the order given.
-fn canonical_request(
+pub(super) fn canonical_request(
     request: &SignedRequest<'_>,
     names: &[&str],
     body_hash: &str,

@@ -224,3 +224,6 @@ pub(crate) fn same(left: &str, right: &str) -> bool {
 fn parse_timestamp(text: &str) -> Result<Timestamp, SignError> {
     text.parse().map_err(|_| SignError::BadTimestamp)
 }
+
+#[cfg(test)]
+mod tests;

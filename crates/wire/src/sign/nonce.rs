@@ -13,7 +13,8 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-/// Most nonces held by default: some 20 MB when full, five minutes at 870 requests a second.
+/// Most nonces held by default: some 20 MB when full, enough for 290 requests a second
+/// over the fifteen minutes that a timestamp lives.
 const DEFAULT_CAPACITY: usize = 262_144;
 
 /// A bounded set of used nonces. Shared between threads.
@@ -103,4 +104,39 @@ fn digest(access_key_id: &str, nonce: &str) -> u128 {
     let mut first = [0; 16];
     first.copy_from_slice(&hash[..16]);
     u128::from_le_bytes(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_full_nonce_cache_drops_the_one_that_expires_first() {
+        let cache = NonceCache::with_capacity(2);
+        assert!(cache.remember("ak", "later", at(300), at(0)));
+        assert!(cache.remember("ak", "sooner", at(200), at(0)));
+        assert!(cache.remember("ak", "new", at(250), at(0)));
+        assert_eq!(cache.len(), 2);
+        assert!(!cache.remember("ak", "later", at(300), at(0)));
+        assert!(!cache.remember("ak", "new", at(250), at(0)));
+        // The one that made room is forgotten; another key's nonce was never the same.
+        assert!(cache.remember("ak", "sooner", at(200), at(0)));
+        assert!(cache.remember("other", "new", at(250), at(0)));
+    }
+
+    #[test]
+    fn expired_nonces_leave_the_cache() {
+        let cache = NonceCache::with_capacity(100);
+        for number in 0..50 {
+            assert!(cache.remember("ak", &number.to_string(), at(number), at(0)));
+        }
+        assert!(cache.remember("ak", "new", at(1000), at(40)));
+        assert_eq!(cache.len(), 12, "39 to 49 and the new one");
+        assert!(cache.remember("ak", "again", at(2000), at(1500)));
+        assert_eq!(cache.len(), 1);
+    }
 }
