@@ -9,7 +9,7 @@ const path = require("node:path");
 const { startServer } = require("./harness/server");
 
 async function main() {
-  const server = await startServer();
+  const server = await startServer("--allow-private-urls");
   const tests = fs
     .readdirSync(__dirname)
     .filter((name) => name.endsWith(".test.js"))

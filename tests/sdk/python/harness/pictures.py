@@ -16,10 +16,18 @@ PHOTOS = ROOT / "examples/photos"
 
 
 @cache
+def _table() -> list[dict[str, str]]:
+    with (PHOTOS / "labels.csv").open(encoding="utf-8", newline="") as table:
+        return list(csv.DictReader(table))
+
+
 def labels() -> dict[str, list[str]]:
     """What each example photo shows, most prominent first."""
-    with (PHOTOS / "labels.csv").open(encoding="utf-8", newline="") as table:
-        return {row["file"]: row["labels"].split(";") for row in csv.DictReader(table)}
+    return {row["file"]: row["labels"].split(";") for row in _table()}
+
+
+def captions() -> dict[str, str]:
+    return {row["file"]: row["caption"] for row in _table()}
 
 
 def photos_of(label: str) -> set[str]:
