@@ -1,1 +1,25 @@
-//! placeholder
+//! Encoders: pictures and texts to vectors of one space.
+//!
+//! Lives here: the catalogue of model names that the API knows ([`catalogue`]), the built-in encoder, CLIP on candle, and
+//! what serves them ([`Models`], [`ServedModel`]). The engine is the caller; this crate knows neither HTTP nor storage.
+//!
+//! Invariant: the same input gives the same bits, alone or in a batch, on one thread or many.
+
+mod batcher;
+mod builtin;
+pub mod catalogue;
+mod clip;
+mod encoder;
+mod error;
+mod fingerprint;
+mod models;
+mod served;
+mod vector;
+mod weights;
+
+pub use self::batcher::Priority;
+pub use self::builtin::NAME as BUILTIN_NAME;
+pub use self::encoder::{Encoder, EncoderInfo, PreparedImage, TextEmbedding};
+pub use self::error::{EmbedError, LoadError, ModelError};
+pub use self::models::{ModelStatus, Models, ModelsConfig, open_folder};
+pub use self::served::ServedModel;

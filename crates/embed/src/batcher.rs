@@ -1,0 +1,359 @@
+//! One thread owns a model; requests wait in three lines: texts, query pictures, ingested pictures.
+//!
+//! Queries overtake ingestion, which is fed to the model in small batches so that a query never waits for more than one of
+//! them. Requests whose caller has gone are dropped unseen. A panic in the model is an error to the callers whose inputs
+//! caused it; the thread goes on.
+//!
+//! The lines have no bound of their own: a caller waits for its answer, so their length is bounded by how many requests
+//! the engine admits.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rayon::ThreadPool;
+use tokio::sync::oneshot;
+
+use crate::encoder::{Encoder, PreparedImage, TextEmbedding};
+use crate::error::{EmbedError, LoadError};
+
+/// Who waits for a picture's vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// A person: goes first.
+    Query,
+    /// An upload job: takes what is left.
+    Ingest,
+}
+
+/// How work is cut for the model.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchLimits {
+    /// Pictures that go to the model at once; a query waits for at most this many.
+    pub(crate) max_images: usize,
+    /// How long a batch of ingestion that is not full waits for more.
+    pub(crate) ingest_wait: Duration,
+}
+
+type Reply<T> = oneshot::Sender<Result<T, EmbedError>>;
+
+/// Handle to a model's thread; dropping the last one ends the thread.
+pub(crate) struct Batcher {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    lines: Mutex<Lines>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Lines {
+    texts: VecDeque<TextRequest>,
+    queries: VecDeque<ImageRequest>,
+    ingest: VecDeque<ImageRequest>,
+    closed: bool,
+}
+
+struct TextRequest {
+    text: String,
+    reply: Reply<TextEmbedding>,
+}
+
+/// A request larger than a batch stays in line with what it already has.
+struct ImageRequest {
+    waiting: VecDeque<PreparedImage>,
+    done: Vec<Vec<f32>>,
+    reply: Reply<Vec<Vec<f32>>>,
+}
+
+impl Batcher {
+    pub(crate) fn start(
+        encoder: Arc<dyn Encoder>,
+        pool: Arc<ThreadPool>,
+        limits: BatchLimits,
+    ) -> Result<Self, LoadError> {
+        let shared = Arc::new(Shared {
+            lines: Mutex::default(),
+            wake: Condvar::new(),
+        });
+        let worker = Worker {
+            shared: Arc::clone(&shared),
+            encoder,
+            pool,
+            limits,
+        };
+        thread::Builder::new()
+            .name("model".to_owned())
+            .spawn(move || worker.run())
+            .map_err(LoadError::Thread)?;
+        Ok(Self { shared })
+    }
+
+    pub(crate) async fn text(&self, text: String) -> Result<TextEmbedding, EmbedError> {
+        let (reply, answer) = oneshot::channel();
+        self.shared
+            .lock()
+            .texts
+            .push_back(TextRequest { text, reply });
+        self.shared.wake.notify_one();
+        answer.await.unwrap_or(Err(EmbedError::Closed))
+    }
+
+    pub(crate) async fn images(
+        &self,
+        images: Vec<PreparedImage>,
+        priority: Priority,
+    ) -> Result<Vec<Vec<f32>>, EmbedError> {
+        if images.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (reply, answer) = oneshot::channel();
+        let request = ImageRequest {
+            done: Vec::with_capacity(images.len()),
+            waiting: images.into(),
+            reply,
+        };
+        self.shared.lock().line(priority).push_back(request);
+        self.shared.wake.notify_one();
+        answer.await.unwrap_or(Err(EmbedError::Closed))
+    }
+}
+
+impl Drop for Batcher {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.wake.notify_one();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        // Nothing panics while the lock is held, and a half-made change to a queue does not exist.
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
+    fn line(&mut self, priority: Priority) -> &mut VecDeque<ImageRequest> {
+        match priority {
+            Priority::Query => &mut self.queries,
+            Priority::Ingest => &mut self.ingest,
+        }
+    }
+
+    fn idle(&self) -> bool {
+        self.texts.is_empty() && self.queries.is_empty() && self.ingest.is_empty()
+    }
+
+    /// Only ingestion is waiting, and it would not fill a batch.
+    fn may_wait(&self, max_images: usize) -> bool {
+        let waiting: usize = self
+            .ingest
+            .iter()
+            .map(|request| request.waiting.len())
+            .sum();
+        self.texts.is_empty()
+            && self.queries.is_empty()
+            && waiting > 0
+            && waiting < max_images
+            && !self.closed
+    }
+
+    fn drop_abandoned(&mut self) {
+        self.texts.retain(|request| !request.reply.is_closed());
+        self.queries.retain(|request| !request.reply.is_closed());
+        self.ingest.retain(|request| !request.reply.is_closed());
+    }
+}
+
+/// What the thread does next.
+enum Work {
+    Texts(Vec<TextRequest>),
+    Images(Priority, Vec<Portion>),
+    Stop,
+}
+
+/// As much of a request as fits into the batch.
+struct Portion {
+    request: ImageRequest,
+    images: Vec<PreparedImage>,
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    encoder: Arc<dyn Encoder>,
+    pool: Arc<ThreadPool>,
+    limits: BatchLimits,
+}
+
+impl Worker {
+    fn run(&self) {
+        loop {
+            match self.next() {
+                Work::Texts(requests) => self.answer_texts(requests),
+                Work::Images(priority, portions) => self.answer_images(priority, portions),
+                Work::Stop => return,
+            }
+        }
+    }
+
+    fn next(&self) -> Work {
+        let mut lines = self.shared.lock();
+        loop {
+            lines.drop_abandoned();
+            if !lines.idle() {
+                break;
+            }
+            if lines.closed {
+                return Work::Stop;
+            }
+            lines = self
+                .shared
+                .wake
+                .wait(lines)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        if lines.may_wait(self.limits.max_images) {
+            let more = |lines: &mut Lines| lines.may_wait(self.limits.max_images);
+            let waited = self
+                .shared
+                .wake
+                .wait_timeout_while(lines, self.limits.ingest_wait, more);
+            lines = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+
+        if !lines.texts.is_empty() {
+            return Work::Texts(lines.texts.drain(..).collect());
+        }
+        let priority = if lines.queries.is_empty() {
+            Priority::Ingest
+        } else {
+            Priority::Query
+        };
+        Work::Images(priority, take(lines.line(priority), self.limits.max_images))
+    }
+
+    fn answer_texts(&self, requests: Vec<TextRequest>) {
+        let texts: Vec<&str> = requests
+            .iter()
+            .map(|request| request.text.as_str())
+            .collect();
+        let answers = self.shielded(texts.len(), || self.encoder.embed_texts(&texts));
+        let answers = match answers {
+            Err(_) if texts.len() > 1 => texts.iter().map(|text| self.one_text(text)).collect(),
+            Err(error) => vec![Err(error)],
+            Ok(answers) => answers.into_iter().map(Ok).collect::<Vec<_>>(),
+        };
+        for (request, answer) in requests.into_iter().zip(answers) {
+            // A caller that left meanwhile is no error.
+            let _ = request.reply.send(answer);
+        }
+    }
+
+    fn one_text(&self, text: &str) -> Result<TextEmbedding, EmbedError> {
+        let answers = self.shielded(1, || self.encoder.embed_texts(&[text]))?;
+        answers.into_iter().next().ok_or(EmbedError::Closed)
+    }
+
+    fn answer_images(&self, priority: Priority, portions: Vec<Portion>) {
+        let batch: Vec<PreparedImage> = portions
+            .iter()
+            .flat_map(|portion| portion.images.iter().cloned())
+            .collect();
+        match self.embed(&batch) {
+            Ok(vectors) => {
+                let mut vectors = vectors.into_iter();
+                for portion in portions {
+                    let own = vectors.by_ref().take(portion.images.len()).collect();
+                    self.deliver(priority, portion.request, Ok(own));
+                }
+            }
+            // Somebody's picture broke the batch: each request is tried alone, so that only the culprit pays.
+            Err(_) if portions.len() > 1 => {
+                for portion in portions {
+                    let own = self.embed(&portion.images);
+                    self.deliver(priority, portion.request, own);
+                }
+            }
+            Err(error) => {
+                for portion in portions {
+                    self.deliver(priority, portion.request, Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    fn embed(&self, images: &[PreparedImage]) -> Result<Vec<Vec<f32>>, EmbedError> {
+        self.shielded(images.len(), || self.encoder.embed_images(images))
+    }
+
+    /// Runs the model on the pool; a panic and a wrong number of answers become errors.
+    fn shielded<T: Send>(
+        &self,
+        inputs: usize,
+        run: impl FnOnce() -> Result<Vec<T>, EmbedError> + Send,
+    ) -> Result<Vec<T>, EmbedError> {
+        // The encoder is shared and never changes while it runs, so a panic leaves nothing half done behind.
+        let answers = catch_unwind(AssertUnwindSafe(|| self.pool.install(run)))
+            .unwrap_or_else(|panic| Err(EmbedError::Panicked(text_of(&*panic))))?;
+        if answers.len() == inputs {
+            Ok(answers)
+        } else {
+            Err(EmbedError::Model(format!(
+                "{} answers for {inputs} inputs",
+                answers.len()
+            )))
+        }
+    }
+
+    /// Answers a request that is finished or failed; puts any other back at the head of its line.
+    fn deliver(
+        &self,
+        priority: Priority,
+        mut request: ImageRequest,
+        vectors: Result<Vec<Vec<f32>>, EmbedError>,
+    ) {
+        match vectors {
+            Ok(vectors) => request.done.extend(vectors),
+            Err(error) => {
+                let _ = request.reply.send(Err(error));
+                return;
+            }
+        }
+        if request.waiting.is_empty() {
+            let _ = request.reply.send(Ok(request.done));
+            return;
+        }
+        self.shared.lock().line(priority).push_front(request);
+    }
+}
+
+/// Takes up to `max_images` pictures off the head of a line.
+fn take(line: &mut VecDeque<ImageRequest>, max_images: usize) -> Vec<Portion> {
+    let mut portions = Vec::new();
+    let mut room = max_images;
+    while room > 0
+        && let Some(mut request) = line.pop_front()
+    {
+        let images: Vec<_> = request
+            .waiting
+            .drain(..room.min(request.waiting.len()))
+            .collect();
+        room -= images.len();
+        portions.push(Portion { request, images });
+    }
+    portions
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! The contract that every encoder keeps, and the data that crosses it.
+//!
+//! [`crate::Models`] owns the encoders and reaches them through the batcher only. Two kinds of implementation stand behind
+//! the trait: those on candle (`builtin`, `clip`), which are the reference, and those on `lookalike-kernels`.
+//!
+//! Invariants: vectors have [`EncoderInfo::dimension`] values and unit length, and are the same bits whatever else is
+//! in the batch and however many threads work on it.
+
+use lookalike_media::Pixels;
+
+use crate::error::EmbedError;
+
+/// Turns pictures and texts into vectors of one common space.
+pub trait Encoder: Send + Sync {
+    /// What this encoder is.
+    fn info(&self) -> &EncoderInfo;
+
+    /// Crops and resizes a picture to what [`Self::embed_images`] takes. Runs on the caller's thread.
+    fn prepare(&self, pixels: &Pixels) -> PreparedImage;
+
+    /// One unit vector a picture, in order. Pictures are shared out over the current rayon pool.
+    ///
+    /// # Errors
+    /// [`EmbedError::WrongInput`] for a picture that another encoder prepared, [`EmbedError::Model`] otherwise.
+    fn embed_images(&self, images: &[PreparedImage]) -> Result<Vec<Vec<f32>>, EmbedError>;
+
+    /// One unit vector a text, in order. Text that is too long for the model is cut, not refused.
+    ///
+    /// # Errors
+    /// [`EmbedError::Tokenize`] or [`EmbedError::Model`]; no text is an error by its content.
+    fn embed_texts(&self, texts: &[&str]) -> Result<Vec<TextEmbedding>, EmbedError>;
+}
+
+/// Identity of an encoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncoderInfo {
+    /// What a person sees, for example `builtin-imagenet-words` or `clip-vit (/models/b32)`.
+    pub name: String,
+    /// Lower-case hex sha256 over weights, configuration, tokenizer and the version of the preprocessing. Vectors of
+    /// two fingerprints must never meet in one collection.
+    pub fingerprint: String,
+    /// Length of its own vectors, before any lift.
+    pub dimension: u32,
+}
+
+/// A picture cropped and resized for one encoder: a square of RGB bytes, row by row.
+///
+/// Bytes rather than normalised floats: a queue of waiting pictures then takes a quarter of the memory, and the
+/// normalisation costs nothing beside the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreparedImage {
+    pub(crate) side: u32,
+    pub(crate) rgb: Vec<u8>,
+}
+
+impl PreparedImage {
+    /// # Panics
+    /// When `pixels` is not a square of `side` pixels: each encoder passes its own side.
+    pub(crate) fn new(side: u32, pixels: Pixels) -> Self {
+        assert_eq!(
+            (pixels.width, pixels.height),
+            (side, side),
+            "preprocessing returns the square it was asked for"
+        );
+        Self {
+            side,
+            rgb: pixels.rgb,
+        }
+    }
+
+    pub(crate) fn expect_side(&self, expected: u32) -> Result<(), EmbedError> {
+        if self.side == expected {
+            Ok(())
+        } else {
+            Err(EmbedError::WrongInput {
+                expected,
+                found: self.side,
+            })
+        }
+    }
+}
+
+/// A text's vector and what it cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextEmbedding {
+    /// Unit length.
+    pub vector: Vec<f32>,
+    /// Tokens that the model read, after cutting.
+    pub tokens: u32,
+}

@@ -1,0 +1,326 @@
+//! Every model name of the contract, and which encoder answers for it.
+//!
+//! A name that the configuration gives weights for is served by them; every other image model is served by the built-in
+//! encoder, as a stand-in that says so. Loading happens in [`Models::open`], before the server is ready; nothing is
+//! loaded later, so a query never waits for a file.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use moka::sync::Cache;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::batcher::{BatchLimits, Batcher};
+use crate::builtin::Builtin;
+use crate::catalogue::{Architecture, Catalogue, ModelEntry, ModelKind};
+use crate::clip::Clip;
+use crate::encoder::{Encoder, EncoderInfo};
+use crate::error::{LoadError, ModelError};
+use crate::served::{Loaded, ServedModel, label};
+use crate::vector::Lift;
+
+/// Larger batches gain nothing on a CPU and keep queries waiting.
+const MAX_BATCH_IMAGES: usize = 8;
+const INGEST_WAIT: Duration = Duration::from_millis(2);
+
+/// What to load and how much to spend on it.
+#[derive(Debug, Clone)]
+pub struct ModelsConfig {
+    /// Model names with the folder of their weights, as in `--model NAME=PATH`. The last one given for a name counts.
+    pub paths: Vec<(String, PathBuf)>,
+    /// Threads that compute embeddings; 0 means one a core.
+    pub threads: usize,
+    /// Texts whose vectors are remembered, for each encoder; 0 remembers none.
+    pub text_cache_entries: u64,
+}
+
+impl Default for ModelsConfig {
+    fn default() -> Self {
+        Self {
+            paths: Vec::new(),
+            threads: 0,
+            text_cache_entries: 1024,
+        }
+    }
+}
+
+/// The models of a server. Clones share everything.
+#[derive(Clone)]
+pub struct Models {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    catalogue: Catalogue,
+    builtin: Arc<Loaded>,
+    own: HashMap<String, Arc<Loaded>>,
+    /// By dimensions from and to. Built when first asked for: the largest is 5 MB.
+    lifts: Mutex<HashMap<(u32, u32), Arc<Lift>>>,
+}
+
+/// A model of the contract and who serves it.
+#[derive(Debug, Clone)]
+pub struct ModelStatus {
+    /// The contract's side.
+    pub entry: ModelEntry,
+    /// `None` for text models, which are not served.
+    pub encoder: Option<EncoderInfo>,
+    /// Whether that encoder is another model than the name says.
+    pub stand_in: bool,
+    /// One line on who answers in the default dimension, for people.
+    pub label: String,
+    /// The dimensions that the encoder can serve, default first; empty for text models.
+    pub dimensions: Vec<u32>,
+}
+
+impl Models {
+    /// Loads the built-in encoder and all weights that the configuration names. Blocks: some 50 ms for the built-in one, and
+    /// about a second for each gigabyte of weights.
+    ///
+    /// # Errors
+    /// [`ModelError`] for an unknown name, for weights that cannot be loaded, and for weights of another model.
+    pub fn open(config: ModelsConfig) -> Result<Self, ModelError> {
+        let catalogue = Catalogue::embedded();
+        let runtime = Runtime::new(&config)?;
+        let mut own = HashMap::new();
+        for (name, path) in config.paths {
+            let entry = image_entry(&catalogue, &name)?;
+            let clip = load_clip(&name, &path)?;
+            check_weights(entry, &path, &clip)?;
+            own.insert(name.clone(), runtime.load(&name, Arc::new(clip))?);
+        }
+        let builtin = runtime.load(crate::builtin::NAME, Arc::new(Builtin::load()))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                catalogue,
+                builtin,
+                own,
+                lifts: Mutex::default(),
+            }),
+        })
+    }
+
+    /// Every model of the contract in the catalogue's order, with who serves it.
+    pub fn list(&self) -> Vec<ModelStatus> {
+        self.inner
+            .catalogue
+            .entries()
+            .iter()
+            .map(|entry| self.status(entry))
+            .collect()
+    }
+
+    /// The catalogue entry of a name, served or not.
+    pub fn find(&self, model: &str) -> Option<&ModelEntry> {
+        self.inner.catalogue.find(model)
+    }
+
+    /// The model of a collection. Without a dimension it gets the contract's default.
+    ///
+    /// # Errors
+    /// [`ModelError`] for an unknown name, a text model, a dimension that the contract does not offer, and one that the
+    /// stand-in cannot be lifted to. The message names the valid choices.
+    pub fn resolve(&self, model: &str, dimension: Option<u32>) -> Result<ServedModel, ModelError> {
+        let entry = image_entry(&self.inner.catalogue, model)?;
+        let dimension = dimension.unwrap_or(entry.default_dimension());
+        if !entry.dimensions.contains(&dimension) {
+            return Err(ModelError::Dimension {
+                name: entry.name.clone(),
+                asked: dimension,
+                allowed: entry.dimensions.clone(),
+            });
+        }
+        let (loaded, stand_in) = self.server_of(entry);
+        let native = loaded.encoder.info().dimension;
+        if dimension < native {
+            return Err(ModelError::TooSmallForStandIn {
+                name: entry.name.clone(),
+                asked: dimension,
+                encoder: loaded.encoder.info().name.clone(),
+                native,
+                possible: servable(entry, native),
+            });
+        }
+        Ok(ServedModel::new(
+            entry.name.clone(),
+            dimension,
+            stand_in,
+            self.lift(native, dimension),
+            Arc::clone(loaded),
+        ))
+    }
+
+    /// The built-in encoder under its own name and in its own dimension; no model of the contract.
+    pub fn builtin(&self) -> ServedModel {
+        let loaded = &self.inner.builtin;
+        let info = loaded.encoder.info();
+        ServedModel::new(
+            info.name.clone(),
+            info.dimension,
+            false,
+            None,
+            Arc::clone(loaded),
+        )
+    }
+
+    fn status(&self, entry: &ModelEntry) -> ModelStatus {
+        if entry.kind == ModelKind::Text {
+            let label = "not supported here yet".to_owned();
+            return ModelStatus {
+                entry: entry.clone(),
+                encoder: None,
+                stand_in: false,
+                label,
+                dimensions: Vec::new(),
+            };
+        }
+        let (loaded, stand_in) = self.server_of(entry);
+        let info = loaded.encoder.info();
+        ModelStatus {
+            entry: entry.clone(),
+            encoder: Some(info.clone()),
+            stand_in,
+            label: label(info, stand_in, entry.default_dimension()),
+            dimensions: servable(entry, info.dimension),
+        }
+    }
+
+    /// Who answers for an image model, and whether as a stand-in.
+    fn server_of(&self, entry: &ModelEntry) -> (&Arc<Loaded>, bool) {
+        match self.inner.own.get(&entry.name) {
+            Some(loaded) => (loaded, entry.architecture.is_none()),
+            None => (&self.inner.builtin, true),
+        }
+    }
+
+    fn lift(&self, from: u32, to: u32) -> Option<Arc<Lift>> {
+        if from == to {
+            return None;
+        }
+        let mut lifts = self
+            .inner
+            .lifts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(
+            lifts
+                .entry((from, to))
+                .or_insert_with(|| Arc::new(Lift::new(from, to))),
+        ))
+    }
+}
+
+/// Opens a folder of CLIP weights under its own path, outside the contract: for `lookalike embed --model PATH`.
+///
+/// # Errors
+/// [`ModelError::Load`].
+pub fn open_folder(path: &Path, config: &ModelsConfig) -> Result<ServedModel, ModelError> {
+    let name = path.display().to_string();
+    let clip = load_clip(&name, path)?;
+    let dimension = clip.info().dimension;
+    let loaded = Runtime::new(config)?.load(&name, Arc::new(clip))?;
+    Ok(ServedModel::new(name, dimension, false, None, loaded))
+}
+
+/// What all encoders share.
+struct Runtime {
+    pool: Arc<ThreadPool>,
+    limits: BatchLimits,
+    text_cache_entries: u64,
+}
+
+impl Runtime {
+    fn new(config: &ModelsConfig) -> Result<Self, ModelError> {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(config.threads)
+            .thread_name(|i| format!("embed-{i}"))
+            .build();
+        let pool = pool.map_err(|error| ModelError::Load {
+            name: "the encoders".to_owned(),
+            source: LoadError::Thread(std::io::Error::other(error)),
+        })?;
+        let max_images = pool.current_num_threads().min(MAX_BATCH_IMAGES);
+        let limits = BatchLimits {
+            max_images,
+            ingest_wait: INGEST_WAIT,
+        };
+        Ok(Self {
+            pool: Arc::new(pool),
+            limits,
+            text_cache_entries: config.text_cache_entries,
+        })
+    }
+
+    fn load(&self, name: &str, encoder: Arc<dyn Encoder>) -> Result<Arc<Loaded>, ModelError> {
+        let batcher = Batcher::start(Arc::clone(&encoder), Arc::clone(&self.pool), self.limits)
+            .map_err(|source| ModelError::Load {
+                name: name.to_owned(),
+                source,
+            })?;
+        let texts = Cache::new(self.text_cache_entries);
+        Ok(Arc::new(Loaded {
+            encoder,
+            batcher,
+            texts,
+        }))
+    }
+}
+
+fn load_clip(name: &str, path: &Path) -> Result<Clip, ModelError> {
+    Clip::open(path).map_err(|source| ModelError::Load {
+        name: name.to_owned(),
+        source,
+    })
+}
+
+fn image_entry<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a ModelEntry, ModelError> {
+    let entry = catalogue.find(name).ok_or_else(|| ModelError::Unknown {
+        name: name.to_owned(),
+        valid: catalogue.image_names(),
+    })?;
+    match entry.kind {
+        ModelKind::Image => Ok(entry),
+        ModelKind::Text => Err(ModelError::TextModel {
+            name: name.to_owned(),
+            valid: catalogue.image_names(),
+        }),
+    }
+}
+
+/// Dimensions of a model that an encoder of `native` dimensions reaches without loss.
+fn servable(entry: &ModelEntry, native: u32) -> Vec<u32> {
+    entry
+        .dimensions
+        .iter()
+        .copied()
+        .filter(|&dimension| dimension >= native)
+        .collect()
+}
+
+/// Refuses weights that are another model than the name says. A name without public weights takes any CLIP as a stand-in.
+fn check_weights(entry: &ModelEntry, path: &Path, clip: &Clip) -> Result<(), ModelError> {
+    let wrong = |detail| {
+        Err(ModelError::WrongWeights {
+            name: entry.name.clone(),
+            path: path.to_owned(),
+            detail,
+        })
+    };
+    let shape = clip.shape();
+    match entry.architecture {
+        Some(Architecture::ClipResnet { .. }) => wrong("ResNet towers cannot be loaded yet, only vision transformers; leave the name to the stand-in".to_owned()),
+        Some(Architecture::ClipVit { image_size, patch_size }) if (shape.image_size, shape.patch_size) != (image_size, patch_size) => wrong(format!(
+            "they see {} pixels in patches of {}, the model {image_size} in patches of {patch_size}",
+            shape.image_size, shape.patch_size
+        )),
+        Some(Architecture::ClipVit { .. }) if clip.info().dimension != entry.default_dimension() => {
+            wrong(format!("their vectors have {} dimensions, the model's {}", clip.info().dimension, entry.default_dimension()))
+        }
+        None if servable(entry, clip.info().dimension).is_empty() => {
+            wrong(format!("their vectors have {} dimensions, more than any that the model offers", clip.info().dimension))
+        }
+        Some(Architecture::ClipVit { .. }) | None => Ok(()),
+    }
+}

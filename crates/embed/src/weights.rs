@@ -1,0 +1,156 @@
+//! Reading safetensors: one tensor at a time, checked for shape, widened to f32.
+//!
+//! Tensors are read straight into the memory they stay in. Mapping the file would save nothing, since every weight is copied
+//! (widened or rearranged) once, and a file that is cut short meanwhile is then an error instead of a SIGBUS.
+
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use fs_err::File;
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
+
+use crate::error::LoadError;
+
+/// Stops a damaged length field from asking for all memory; real headers have some 100 kB.
+const MAX_HEADER_BYTES: u64 = 100 << 20;
+
+/// A safetensors file whose header has been read and checked against the file's length.
+pub(crate) struct TensorFile {
+    path: PathBuf,
+    file: File,
+    metadata: Metadata,
+    data_start: u64,
+}
+
+impl TensorFile {
+    pub(crate) fn open(path: &Path) -> Result<Self, LoadError> {
+        let unreadable = |source| LoadError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        let mut file = File::open(path).map_err(unreadable)?;
+        let file_bytes = file.metadata().map_err(unreadable)?.len();
+
+        let mut length = [0; 8];
+        file.read_exact(&mut length)
+            .map_err(|_| too_short(path, file_bytes, 8))?;
+        let header_bytes = u64::from_le_bytes(length);
+        if header_bytes > MAX_HEADER_BYTES || header_bytes.saturating_add(8) > file_bytes {
+            return Err(LoadError::damaged(
+                path,
+                format!(
+                    "its header claims {header_bytes} bytes in a file of {file_bytes}; expected the safetensors format"
+                ),
+            ));
+        }
+        let mut header =
+            vec![0; usize::try_from(header_bytes).expect("bounded by MAX_HEADER_BYTES")];
+        file.read_exact(&mut header).map_err(unreadable)?;
+        let metadata: Metadata = serde_json::from_slice(&header).map_err(|error| {
+            LoadError::damaged(path, format!("its header is not a table of tensors ({error}); expected the safetensors format"))
+        })?;
+
+        let data_start = header_bytes + 8;
+        let expected = data_start + metadata.data_len() as u64;
+        if file_bytes != expected {
+            return Err(too_short(path, file_bytes, expected));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            metadata,
+            data_start,
+        })
+    }
+
+    /// Whether the file has a tensor of this name.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.metadata.info(name).is_some()
+    }
+
+    /// Some tensor names, for a message that says what was found instead.
+    pub(crate) fn sample_names(&self) -> String {
+        let names = self.metadata.offset_keys();
+        names
+            .iter()
+            .take(3)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    /// Reads a tensor of exactly `shape` as f32, in row-major order.
+    pub(crate) fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+        let Some(info) = self.metadata.info(name) else {
+            return Err(LoadError::damaged(
+                &self.path,
+                format!("it has no tensor {name}; expected one of shape {shape:?}"),
+            ));
+        };
+        if info.shape != shape {
+            let detail = format!(
+                "tensor {name} has shape {:?}; config.json asks for {shape:?}",
+                info.shape
+            );
+            return Err(LoadError::unsupported(&self.path, detail));
+        }
+        let (dtype, (start, end)) = (info.dtype, info.data_offsets);
+        let unreadable = |source| LoadError::Unreadable {
+            path: self.path.clone(),
+            source,
+        };
+        self.file
+            .seek(SeekFrom::Start(self.data_start + start as u64))
+            .map_err(unreadable)?;
+        let mut bytes = vec![0; end - start];
+        self.file.read_exact(&mut bytes).map_err(unreadable)?;
+        widen(dtype, &bytes).ok_or_else(|| {
+            LoadError::unsupported(
+                &self.path,
+                format!("tensor {name} has type {dtype:?}; expected F32, F16 or BF16"),
+            )
+        })
+    }
+}
+
+fn too_short(path: &Path, found: u64, expected: u64) -> LoadError {
+    LoadError::damaged(
+        path,
+        format!("it has {found} bytes; its header promises {expected}"),
+    )
+}
+
+/// Little-endian floats to f32; `None` for other types. A length that is no multiple of the type's loses its tail.
+pub(crate) fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "every other element type is refused alike"
+    )]
+    match dtype {
+        Dtype::F32 => Some(
+            bytes
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect(),
+        ),
+        Dtype::F16 => {
+            let halves: Vec<f16> = bytes
+                .chunks_exact(2)
+                .map(|b| f16::from_le_bytes([b[0], b[1]]))
+                .collect();
+            let mut floats = vec![0.0; halves.len()];
+            halves.convert_to_f32_slice(&mut floats);
+            Some(floats)
+        }
+        Dtype::BF16 => Some(
+            bytes
+                .chunks_exact(2)
+                .map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32())
+                .collect(),
+        ),
+        _ => None,
+    }
+}
