@@ -1,1 +1,61 @@
-//! placeholder
+//! What the product does: namespaces, collections, documents, jobs, queries, stored originals.
+//!
+//! Called by the server, which maps the API's requests to the methods of [`Engine`] and its errors
+//! to the API's codes; nothing here knows HTTP or the API's types. Comments cite
+//! `semantics.md` rows where a rule is a decision about the service that is imitated.
+//!
+//! Invariants: the database is the truth and everything in memory can be made from it again; what
+//! was accepted survives the death of the process at any point; a query sees all of a job or
+//! nothing of it.
+
+mod access;
+mod clock;
+mod collection;
+pub mod config;
+mod cpu;
+mod data_folder;
+mod document;
+mod engine;
+mod error;
+mod fetch;
+mod housekeeping;
+mod index_options;
+mod jobs;
+pub mod metadata;
+mod name;
+mod namespace;
+mod objects;
+mod password;
+mod query;
+mod resident;
+mod secret;
+mod store;
+mod upload;
+mod vector_index;
+
+pub use lookalike_index::Metric;
+
+pub use self::{
+    access::{ManagerAccess, NamespaceAccess},
+    collection::{
+        Collection, CollectionSettings, DEFAULT_EMBEDDING_MODEL, NewCollection, metric_from_name,
+        metric_name,
+    },
+    config::{DataLocation, EngineConfig},
+    document::{Document, DocumentPage, Page},
+    engine::Engine,
+    error::{Credential, EngineError, Subject},
+    housekeeping::Collected,
+    index_options::IndexOptions,
+    jobs::{EntryFailure, FailureKind, Job, JobFailure, JobStatus, Source, SubmitUpload, Usage},
+    name::{
+        CollectionName, ColumnName, FileName, InstanceId, JobId, NameError, NamespaceName,
+        ObjectId, ObjectKey,
+    },
+    namespace::Namespace,
+    objects::{ObjectFile, ObjectReader},
+    query::{DEFAULT_TOP_K, ImageQuery, MAX_TOP_K, Match, QueryContent, QueryResult},
+    secret::Secret,
+    upload::{StoredUpload, Upload},
+    vector_index::{IndexKind, NewVectorIndex},
+};

@@ -1,0 +1,162 @@
+//! Who may do what: the manager account of an instance and the password of a namespace.
+//!
+//! Every operation starts with one of the two checks here and goes on with the id it returns. The
+//! rules are semantics.md rows 1 to 3 and 5, and "Two kinds of credential inside a request".
+
+use crate::{
+    engine::Inner,
+    error::{Credential, EngineError, Subject},
+    name::{InstanceId, NamespaceName},
+    password::same_secret,
+    secret::Secret,
+    store::{self, instance::InstanceRow, namespace::NamespaceRow},
+};
+
+/// What the operations of the manager account come with.
+#[derive(Debug, Clone)]
+pub struct ManagerAccess {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The account's name.
+    pub account: String,
+    /// Its password.
+    pub password: Secret,
+}
+
+/// What the operations inside a namespace come with.
+#[derive(Debug, Clone)]
+pub struct NamespaceAccess {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The namespace, `public` when a request names none.
+    pub namespace: NamespaceName,
+    /// Its password.
+    pub password: Secret,
+}
+
+impl Inner {
+    /// Checks the manager account against an instance that exists and returns its row.
+    pub(crate) async fn check_manager(
+        &self,
+        access: &ManagerAccess,
+    ) -> Result<InstanceRow, EngineError> {
+        self.check_instance_is_listed(&access.instance)?;
+        self.check_configured_manager(access)?;
+        let row = store::instance::find(&mut *self.store.reader().await?, &access.instance).await?;
+        let row = row.ok_or_else(|| not_initialised(&access.instance))?;
+        self.check_first_manager(access, &row).await?;
+        Ok(row)
+    }
+
+    /// Checks the manager account; an instance that does not exist comes to be, with this account
+    /// as its manager. Returns the instance's id.
+    pub(crate) async fn check_manager_or_initialise(
+        &self,
+        access: &ManagerAccess,
+    ) -> Result<i64, EngineError> {
+        match self.check_manager(access).await {
+            Ok(row) => return Ok(row.id),
+            Err(EngineError::Conflict { .. }) => {}
+            Err(other) => return Err(other),
+        }
+        let hash = self.passwords.hash(&access.password).await?;
+        let mut transaction = self.store.begin().await?;
+        let added = store::instance::insert(
+            &mut transaction,
+            &access.instance,
+            &access.account,
+            &hash,
+            crate::clock::now(),
+        )
+        .await?;
+        transaction.commit().await?;
+        if added {
+            tracing::info!(instance = %access.instance, account = %access.account, "instance initialised");
+        }
+        // Another call may have been first: then its account counts.
+        Ok(self.check_manager(access).await?.id)
+    }
+
+    /// Checks a namespace's password and returns the namespace's id.
+    pub(crate) async fn check_namespace(
+        &self,
+        access: &NamespaceAccess,
+    ) -> Result<i64, EngineError> {
+        self.check_instance_is_listed(&access.instance)?;
+        let found = store::namespace::find_in_instance(
+            &mut *self.store.reader().await?,
+            &access.instance,
+            &access.namespace,
+        )
+        .await?;
+        let row: NamespaceRow = found
+            .ok_or_else(|| not_initialised(&access.instance))?
+            .ok_or_else(|| EngineError::not_found(Subject::Namespace, &access.namespace))?;
+        if self
+            .passwords
+            .matches(&access.password, &row.password_hash)
+            .await?
+        {
+            Ok(row.id)
+        } else {
+            Err(EngineError::Denied {
+                what: Credential::Namespace,
+            })
+        }
+    }
+
+    fn check_instance_is_listed(&self, instance: &InstanceId) -> Result<(), EngineError> {
+        match &self.config.instances {
+            Some(listed) if !listed.contains(instance) => {
+                Err(EngineError::not_found(Subject::Instance, instance))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// With accounts in the configuration, one of them is needed.
+    fn check_configured_manager(&self, access: &ManagerAccess) -> Result<(), EngineError> {
+        let managers = &self.config.managers;
+        let known = managers.iter().any(|manager| {
+            manager.account == access.account && same_secret(&manager.password, &access.password)
+        });
+        if managers.is_empty() || known {
+            Ok(())
+        } else {
+            Err(EngineError::Denied {
+                what: Credential::Manager,
+            })
+        }
+    }
+
+    /// Without, the account that initialised the instance is the manager.
+    async fn check_first_manager(
+        &self,
+        access: &ManagerAccess,
+        row: &InstanceRow,
+    ) -> Result<(), EngineError> {
+        let is_manager = !self.config.managers.is_empty()
+            || (row.manager_account == access.account
+                && self
+                    .passwords
+                    .matches(&access.password, &row.manager_hash)
+                    .await?);
+        if is_manager {
+            Ok(())
+        } else {
+            Err(EngineError::Denied {
+                what: Credential::Manager,
+            })
+        }
+    }
+}
+
+/// Semantics.md row 5.
+fn not_initialised(instance: &InstanceId) -> EngineError {
+    EngineError::Conflict {
+        reason: format!(
+            "the vector database of instance '{instance}' is not initialised; call \
+             InitVectorDatabase first"
+        ),
+    }
+}

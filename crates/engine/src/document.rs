@@ -1,0 +1,177 @@
+//! The documents of a collection: listing, describing, deleting. Uploads make them.
+
+use jiff::Timestamp;
+
+use crate::{
+    access::NamespaceAccess,
+    engine::Engine,
+    error::{EngineError, Subject},
+    name::{CollectionName, FileName, ObjectId},
+    store,
+};
+
+/// What is known of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its name.
+    pub file_name: FileName,
+    /// Its original.
+    pub object: ObjectId,
+    /// The original's MD5.
+    pub md5: [u8; 16],
+    /// The original's length in bytes.
+    pub size: u64,
+    /// 1 at first, one more with every upload of the same name.
+    pub version: u64,
+    /// When this version was stored.
+    pub modified: Timestamp,
+    /// Rows it has; an image has one.
+    pub chunks: u64,
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// 1 to 100; all when absent (row 47).
+    pub max_results: Option<u32>,
+    /// Where the last page ended.
+    pub next_token: Option<String>,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone)]
+pub struct DocumentPage {
+    /// Names in order.
+    pub file_names: Vec<FileName>,
+    /// For the next page; absent on the last.
+    pub next_token: Option<String>,
+}
+
+impl Engine {
+    /// Lists documents by name (row 47).
+    pub async fn list_documents(
+        &self,
+        access: &NamespaceAccess,
+        collection: &CollectionName,
+        page: &Page,
+    ) -> Result<DocumentPage, EngineError> {
+        let namespace_id = self.inner.check_namespace(access).await?;
+        let row = self.inner.find_collection(namespace_id, collection).await?;
+        if let Some(max_results) = page.max_results
+            && !(1..=100).contains(&max_results)
+        {
+            return Err(EngineError::invalid(
+                "MaxResults",
+                format!("{max_results} is outside the range 1 to 100"),
+            ));
+        }
+        let after = page.next_token.as_deref().map(token::read).transpose()?;
+        // One more than wanted tells whether there is a next page.
+        let limit = page.max_results.map(|max_results| max_results + 1);
+        let mut names = store::document::names_after(
+            &mut *self.inner.store.reader().await?,
+            row.id,
+            after.as_deref(),
+            limit,
+        )
+        .await?;
+        let next_token = match page.max_results {
+            Some(max_results) if names.len() > max_results as usize => {
+                names.truncate(max_results as usize);
+                names.last().map(|last| token::write(last))
+            }
+            _ => None,
+        };
+        let file_names = names
+            .into_iter()
+            .map(|name| Ok(FileName::new(name)?))
+            .collect::<Result<_, EngineError>>()?;
+        Ok(DocumentPage {
+            file_names,
+            next_token,
+        })
+    }
+
+    /// Shows a document.
+    pub async fn describe_document(
+        &self,
+        access: &NamespaceAccess,
+        collection: &CollectionName,
+        file_name: &FileName,
+    ) -> Result<Document, EngineError> {
+        let namespace_id = self.inner.check_namespace(access).await?;
+        let row = self.inner.find_collection(namespace_id, collection).await?;
+        store::document::find(&mut *self.inner.store.reader().await?, row.id, file_name)
+            .await?
+            .map(|(_, document)| document)
+            .ok_or_else(|| EngineError::not_found(Subject::File, file_name))
+    }
+
+    /// Removes a document and its rows.
+    pub async fn delete_document(
+        &self,
+        access: &NamespaceAccess,
+        collection: &CollectionName,
+        file_name: &FileName,
+    ) -> Result<(), EngineError> {
+        let namespace_id = self.inner.check_namespace(access).await?;
+        let row = self.inner.find_collection(namespace_id, collection).await?;
+        // Works without the encoder, too: a document can be removed whatever became of the model.
+        let resident = self.inner.residents.get(&self.inner.store, &row).await?;
+        let index = resident.lock_for_change().await;
+        let mut transaction = self.inner.store.begin().await?;
+        let (id, _) = store::document::find(&mut transaction, row.id, file_name)
+            .await?
+            .ok_or_else(|| EngineError::not_found(Subject::File, file_name))?;
+        let keys = store::chunk::delete_of_document(&mut transaction, id).await?;
+        store::document::delete(&mut transaction, id).await?;
+        transaction.commit().await?;
+        for key in keys {
+            index.remove(key);
+        }
+        drop(index);
+        self.inner.wake_housekeeper();
+        tracing::info!(%collection, %file_name, "document deleted");
+        Ok(())
+    }
+}
+
+/// The page token: the last name of the page behind a mark of its format, in hexadecimal.
+mod token {
+    use crate::error::EngineError;
+
+    const MARK: &str = "1:";
+
+    pub(super) fn write(last: &str) -> String {
+        hex::encode(format!("{MARK}{last}"))
+    }
+
+    pub(super) fn read(token: &str) -> Result<String, EngineError> {
+        hex::decode(token)
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .and_then(|text| text.strip_prefix(MARK).map(str::to_owned))
+            .ok_or_else(|| {
+                EngineError::invalid("NextToken", "is not a token that a previous reply gave")
+            })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn tokens_round_trip_and_others_are_refused() {
+            assert_eq!(read(&write("照片/狗.png")).unwrap(), "照片/狗.png");
+            for bad in ["", "zz", "00", "ff", "636174"] {
+                assert!(matches!(
+                    read(bad),
+                    Err(EngineError::Invalid {
+                        field: "NextToken",
+                        ..
+                    })
+                ));
+            }
+        }
+    }
+}

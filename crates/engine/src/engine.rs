@@ -1,0 +1,202 @@
+//! The engine itself: opened once, shared by everyone, shut down in order.
+//!
+//! What it does is in the modules by subject, as methods of [`Engine`] for callers and of
+//! [`Inner`] among themselves.
+
+use std::sync::Arc;
+
+use lookalike_embed::Models;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    clock,
+    config::{DataLocation, EngineConfig, Stage},
+    cpu::Cpu,
+    data_folder::DataFolder,
+    error::EngineError,
+    fetch::Fetcher,
+    housekeeping,
+    jobs::{running::Running, worker},
+    name::JobId,
+    objects::Objects,
+    password::Passwords,
+    resident::Residents,
+    store::{self, Store},
+};
+
+/// The handle that callers share. When the last one is dropped without [`Engine::shutdown`], work
+/// stops where it is, as in a crash: nothing accepted is lost.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+    _stop_on_drop: Arc<StopOnDrop>,
+}
+
+/// What handles, workers and the housekeeper share.
+pub(crate) struct Inner {
+    pub(crate) config: EngineConfig,
+    pub(crate) models: Models,
+    pub(crate) store: Store,
+    pub(crate) objects: Arc<Objects>,
+    pub(crate) passwords: Passwords,
+    pub(crate) cpu: Cpu,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) residents: Residents,
+    pub(crate) running: Running,
+    /// Permits to query.
+    pub(crate) queries: Semaphore,
+    /// Names this run of the server in claims on jobs.
+    pub(crate) run: String,
+    /// No new work is begun.
+    pub(crate) stop: CancellationToken,
+    /// Work at hand is put down.
+    interrupt: CancellationToken,
+    tasks: TaskTracker,
+    workers_wake: watch::Sender<u64>,
+    housekeeper_wake: watch::Sender<u64>,
+    ready: watch::Receiver<bool>,
+    /// Held until everything above is gone.
+    _folder: Option<DataFolder>,
+}
+
+struct StopOnDrop {
+    stop: CancellationToken,
+    interrupt: CancellationToken,
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.interrupt.cancel();
+    }
+}
+
+impl Engine {
+    /// Opens the data, starts the workers and begins to load collections; [`Engine::wait_ready`]
+    /// tells when that is done. Must be called within a tokio runtime.
+    pub async fn open(config: EngineConfig, models: Models) -> Result<Self, EngineError> {
+        let for_disk = config.clone();
+        let (folder, objects) = tokio::task::spawn_blocking(move || open_disk_blocking(&for_disk))
+            .await
+            .map_err(EngineError::internal)??;
+        let database = folder.as_ref().map(DataFolder::database);
+        let store = Store::open(database.as_deref(), config.synchronous, config.readers).await?;
+        objects.set_used_bytes(store::object::total_bytes(&mut *store.reader().await?).await?);
+        let mut transaction = store.begin().await?;
+        store::job::confirm_all_cancelled(&mut transaction, clock::now()).await?;
+        transaction.commit().await?;
+
+        let stop = CancellationToken::new();
+        let interrupt = CancellationToken::new();
+        let cpu = Cpu::new();
+        let (ready_sender, ready) = watch::channel(false);
+        let inner = Arc::new(Inner {
+            models,
+            store,
+            objects,
+            passwords: Passwords::new(config.passwords, cpu.clone())?,
+            cpu,
+            fetcher: Fetcher::new(config.fetch.clone()),
+            residents: Residents::default(),
+            running: Running::new(interrupt.clone()),
+            queries: Semaphore::new(config.limits.max_concurrent_queries),
+            run: uuid::Uuid::new_v4().to_string(),
+            stop: stop.clone(),
+            interrupt: interrupt.clone(),
+            tasks: TaskTracker::new(),
+            workers_wake: watch::Sender::new(0),
+            housekeeper_wake: watch::Sender::new(0),
+            ready,
+            config,
+            _folder: folder,
+        });
+        let engine = Self {
+            inner,
+            _stop_on_drop: Arc::new(StopOnDrop { stop, interrupt }),
+        };
+        engine.start(ready_sender);
+        Ok(engine)
+    }
+
+    fn start(&self, ready: watch::Sender<bool>) {
+        let inner = &self.inner;
+        for _ in 0..inner.config.jobs.workers.max(1) {
+            let woken = inner.workers_wake.subscribe();
+            inner.tasks.spawn(worker::work(Arc::clone(inner), woken));
+        }
+        let woken = inner.housekeeper_wake.subscribe();
+        inner
+            .tasks
+            .spawn(housekeeping::keep_house(Arc::clone(inner), ready, woken));
+        inner.tasks.close();
+    }
+
+    /// Whether every collection is in memory. Requests are answered before, only slower.
+    pub fn is_ready(&self) -> bool {
+        *self.inner.ready.borrow()
+    }
+
+    /// Waits until [`Engine::is_ready`].
+    pub async fn wait_ready(&self) {
+        let mut ready = self.inner.ready.clone();
+        // The sender is gone only when the engine was stopped.
+        drop(ready.wait_for(|ready| *ready).await);
+    }
+
+    /// Stops: no new job is begun, running ones get `drain_timeout` to end and are put back after
+    /// it, then the database is closed. Requests that come later fail.
+    pub async fn shutdown(&self) {
+        let inner = &self.inner;
+        inner.stop.cancel();
+        let drain_timeout = inner.config.jobs.drain_timeout;
+        if tokio::time::timeout(drain_timeout, inner.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                ?drain_timeout,
+                "jobs did not end in time; they will run again"
+            );
+            inner.interrupt.cancel();
+            inner.tasks.wait().await;
+        }
+        inner.store.close().await;
+    }
+}
+
+impl Inner {
+    /// Tells the test that watches, if any.
+    pub(crate) fn observe(&self, job: &JobId, stage: Stage) {
+        if let Some(observer) = &self.config.on_stage {
+            observer(job, stage);
+        }
+    }
+
+    /// There may be a job to do.
+    pub(crate) fn wake_workers(&self) {
+        self.workers_wake.send_modify(|count| *count += 1);
+    }
+
+    /// There may be something to let go of.
+    pub(crate) fn wake_housekeeper(&self) {
+        self.housekeeper_wake.send_modify(|count| *count += 1);
+    }
+}
+
+fn open_disk_blocking(
+    config: &EngineConfig,
+) -> Result<(Option<DataFolder>, Arc<Objects>), EngineError> {
+    let folder = match &config.data {
+        DataLocation::Memory => None,
+        DataLocation::Folder(path) => Some(DataFolder::open_blocking(path)?),
+    };
+    let max_bytes = config.limits.max_stored_bytes;
+    let objects =
+        Objects::open_blocking(&config.data, config.synchronous, max_bytes).map_err(|error| {
+            EngineError::Unavailable {
+                reason: format!("the data folder cannot be used: {error}"),
+            }
+        })?;
+    Ok((folder, objects))
+}

@@ -1,0 +1,141 @@
+//! What a vector index can be asked for, with the ranges of semantics.md (`CreateDocumentCollection`).
+//!
+//! Search here is exact whatever is asked; the options are checked and kept, so that a program that
+//! would fail against the service fails here, too.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::EngineError;
+
+/// The algorithms of the API.
+const ALGORITHMS: [&str; 3] = ["hnswflat", "novam", "novad"];
+
+/// Options as a request has them; absent ones are the service's defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IndexOptions {
+    /// `hnswflat`, `novam` or `novad`.
+    pub algorithm: Option<String>,
+    /// 1 to 1000.
+    pub hnsw_m: Option<u32>,
+    /// 4 to 4000, and at least twice `hnsw_m` when both are given.
+    pub hnsw_ef_construction: Option<u32>,
+    /// 0 or 1.
+    pub pq_enable: Option<u32>,
+    /// 0 or 1.
+    pub external_storage: Option<u32>,
+    /// 2 to 1,073,741,824.
+    pub nlist: Option<u32>,
+    /// 1 to 8.
+    pub rabitq_bits: Option<u32>,
+}
+
+impl IndexOptions {
+    /// The same options if all are within their ranges.
+    pub(crate) fn checked(&self) -> Result<Self, EngineError> {
+        if let Some(algorithm) = &self.algorithm
+            && !ALGORITHMS.contains(&algorithm.as_str())
+        {
+            return Err(EngineError::invalid(
+                "Algorithm",
+                format!(
+                    "'{algorithm}' is not an algorithm; valid are {}",
+                    ALGORITHMS.join(", ")
+                ),
+            ));
+        }
+        for (field, value, min, max) in [
+            ("HnswM", self.hnsw_m, 1, 1000),
+            ("HnswEfConstruction", self.hnsw_ef_construction, 4, 4000),
+            ("PqEnable", self.pq_enable, 0, 1),
+            ("ExternalStorage", self.external_storage, 0, 1),
+            ("Nlist", self.nlist, 2, 1 << 30),
+            ("RabitqBits", self.rabitq_bits, 1, 8),
+        ] {
+            if let Some(value) = value
+                && !(min..=max).contains(&value)
+            {
+                return Err(EngineError::invalid(
+                    field,
+                    format!("{value} is outside the range {min} to {max}"),
+                ));
+            }
+        }
+        if let (Some(m), Some(ef)) = (self.hnsw_m, self.hnsw_ef_construction)
+            && ef < 2 * m
+        {
+            return Err(EngineError::invalid(
+                "HnswEfConstruction",
+                format!("{ef} is less than twice HnswM, which is {m}"),
+            ));
+        }
+        Ok(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused_field(options: &IndexOptions) -> Option<&'static str> {
+        match options.checked() {
+            Ok(_) => None,
+            Err(EngineError::Invalid { field, .. }) => Some(field),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn ranges_are_checked_at_their_edges() {
+        let options = IndexOptions::default;
+        assert_eq!(refused_field(&options()), None);
+        for (m, refused) in [
+            (0, Some("HnswM")),
+            (1, None),
+            (1000, None),
+            (1001, Some("HnswM")),
+        ] {
+            assert_eq!(
+                refused_field(&IndexOptions {
+                    hnsw_m: Some(m),
+                    ..options()
+                }),
+                refused
+            );
+        }
+        for (bits, refused) in [(0, Some("RabitqBits")), (8, None), (9, Some("RabitqBits"))] {
+            assert_eq!(
+                refused_field(&IndexOptions {
+                    rabitq_bits: Some(bits),
+                    ..options()
+                }),
+                refused
+            );
+        }
+        assert_eq!(
+            refused_field(&IndexOptions {
+                pq_enable: Some(2),
+                ..options()
+            }),
+            Some("PqEnable")
+        );
+        assert_eq!(
+            refused_field(&IndexOptions {
+                algorithm: Some("flat".to_owned()),
+                ..options()
+            }),
+            Some("Algorithm")
+        );
+    }
+
+    #[test]
+    fn ef_construction_is_at_least_twice_m() {
+        let with = |ef| IndexOptions {
+            hnsw_m: Some(16),
+            hnsw_ef_construction: Some(ef),
+            ..IndexOptions::default()
+        };
+        assert_eq!(refused_field(&with(32)), None);
+        assert_eq!(refused_field(&with(31)), Some("HnswEfConstruction"));
+    }
+}

@@ -1,0 +1,219 @@
+//! Taking jobs in, telling how they stand, cancelling them.
+//!
+//! What is wrong with a request is said here, at once (semantics.md row 22); what is wrong with a
+//! file is found by the job.
+
+use lookalike_media::extension;
+use serde_json::Value;
+
+use super::{Job, JobStatus, Source, SubmitUpload};
+use crate::{
+    access::NamespaceAccess,
+    clock,
+    config::Stage,
+    engine::{Engine, Inner},
+    error::{EngineError, Subject},
+    name::{CollectionName, FileName, JobId},
+    resident,
+    store::{
+        self,
+        job::{JobRow, JobState, NewJob, StoredSource},
+    },
+};
+
+impl Engine {
+    /// Stores a job and returns its id. From then on it is not lost: it runs, be it after a crash.
+    pub async fn submit_upload(
+        &self,
+        access: &NamespaceAccess,
+        upload: &SubmitUpload,
+    ) -> Result<JobId, EngineError> {
+        let inner = &self.inner;
+        let namespace_id = inner.check_namespace(access).await?;
+        check_file_name(&upload.file_name)?;
+        let row = inner
+            .find_collection(namespace_id, &upload.collection)
+            .await?;
+        resident::model_of(&inner.models, &row)?;
+        let metadata = Value::Object(row.collection.columns.cast(&upload.metadata)?).to_string();
+        check_metadata_size(&metadata, inner.config.limits.max_metadata_bytes)?;
+        // Held until the job's row refers to it.
+        let pinned = inner.pin_source(&upload.source).await?;
+        let source = match (&pinned, &upload.source) {
+            (Some(object), _) => StoredSource::Object(object.id()),
+            (None, Source::Url(url)) if matches!(url.scheme(), "http" | "https") => {
+                StoredSource::Url(url.to_string())
+            }
+            (None, _) => {
+                return Err(EngineError::invalid(
+                    "FileUrl",
+                    "must start with http:// or https://",
+                ));
+            }
+        };
+        let id = JobId::random();
+        let mut transaction = inner.store.begin().await?;
+        if let Some(max) = inner.config.limits.max_unfinished_jobs
+            && store::job::count_unfinished(&mut transaction).await? >= u64::from(max)
+        {
+            return Err(EngineError::Overloaded {
+                reason: format!(
+                    "{max} uploads are waiting or running, which is the limit (setting \
+                     max_unfinished_jobs); try again"
+                ),
+            });
+        }
+        let job = NewJob {
+            id: &id,
+            namespace_id,
+            collection_id: row.id,
+            collection_name: &upload.collection,
+            file_name: &upload.file_name,
+            source: &source,
+            metadata: &metadata,
+            dry_run: upload.dry_run,
+            now: clock::now(),
+        };
+        store::job::insert(&mut transaction, &job).await?;
+        transaction.commit().await?;
+        inner.observe(&id, Stage::Submitted);
+        inner.wake_workers();
+        tracing::info!(job = %id, collection = %upload.collection, file_name = %upload.file_name, "upload queued");
+        Ok(id)
+    }
+
+    /// Tells how a job stands. A job whose collection was deleted under it can still be asked for
+    /// (row 45).
+    pub async fn job(
+        &self,
+        access: &NamespaceAccess,
+        collection: &CollectionName,
+        id: &JobId,
+    ) -> Result<Job, EngineError> {
+        let inner = &self.inner;
+        let namespace_id = inner.check_namespace(access).await?;
+        // Looked up before the row: a job that ends in between shows its end.
+        let running = inner.running.get(id);
+        let row = inner.find_job(namespace_id, collection, id).await?;
+        let mut job = shown(row);
+        if let Some(running) = running
+            && job.status == JobStatus::Pending
+        {
+            job.progress = running.progress();
+            job.status = if job.progress == 0 {
+                JobStatus::Start
+            } else {
+                JobStatus::Running
+            };
+            job.updated = job.updated.max(clock::timestamp(running.updated_at()));
+        }
+        Ok(job)
+    }
+
+    /// Cancels a job: at once when it waits, as soon as its worker notices when it runs. One that
+    /// has ended cannot be cancelled (row 27).
+    pub async fn cancel_job(
+        &self,
+        access: &NamespaceAccess,
+        collection: &CollectionName,
+        id: &JobId,
+    ) -> Result<(), EngineError> {
+        let inner = &self.inner;
+        let namespace_id = inner.check_namespace(access).await?;
+        inner.find_job(namespace_id, collection, id).await?;
+        let mut transaction = inner.store.begin().await?;
+        let state = store::job::cancel(&mut transaction, id, &inner.run, clock::now()).await?;
+        transaction.commit().await?;
+        match state {
+            Some(JobState::Cancelling) => inner.running.stop(std::slice::from_ref(id)).await,
+            Some(_) => inner.wake_workers(),
+            None => {
+                let row = inner.find_job(namespace_id, collection, id).await?;
+                return Err(EngineError::Conflict {
+                    reason: format!(
+                        "the job has ended with status {} and cannot be cancelled",
+                        shown(row).status.as_str()
+                    ),
+                });
+            }
+        }
+        tracing::info!(job = %id, "job cancelled");
+        Ok(())
+    }
+}
+
+impl Inner {
+    async fn find_job(
+        &self,
+        namespace_id: i64,
+        collection: &CollectionName,
+        id: &JobId,
+    ) -> Result<JobRow, EngineError> {
+        let found = store::job::find(
+            &mut *self.store.reader().await?,
+            namespace_id,
+            collection,
+            id,
+        )
+        .await?;
+        if let Some(row) = found {
+            Ok(row)
+        } else {
+            // A missing collection is the better answer than a missing job in it.
+            self.find_collection(namespace_id, collection).await?;
+            Err(EngineError::not_found(Subject::Job, id))
+        }
+    }
+}
+
+fn shown(row: JobRow) -> Job {
+    let (status, progress) = match row.state {
+        JobState::Queued => (JobStatus::Pending, 0),
+        JobState::Cancelling => (JobStatus::Cancelling, 0),
+        JobState::Success => (JobStatus::Success, 100),
+        JobState::Failed => (JobStatus::Failed, 0),
+        JobState::Cancelled => (JobStatus::Cancelled, 0),
+    };
+    Job {
+        id: row.id,
+        file_name: row.file_name,
+        status,
+        progress,
+        created: clock::timestamp(row.created_at),
+        updated: clock::timestamp(row.updated_at),
+        failure: row.failure,
+        usage: row.usage,
+        dry_run: row.dry_run,
+        chunk_file: row.chunk_file,
+    }
+}
+
+/// The name's extension decides what is refused (row 24).
+fn check_file_name(name: &FileName) -> Result<(), EngineError> {
+    let text = name.as_str();
+    if extension::is_image_name(text) || extension::is_archive_name(text) {
+        return Ok(());
+    }
+    Err(EngineError::invalid(
+        "FileName",
+        format!(
+            "must end in an image extension ({}) or an archive extension ({}); other documents are \
+             not supported here yet",
+            extension::IMAGE_EXTENSIONS,
+            extension::ARCHIVE_EXTENSIONS
+        ),
+    ))
+}
+
+fn check_metadata_size(metadata: &str, max_bytes: usize) -> Result<(), EngineError> {
+    if metadata.len() <= max_bytes {
+        return Ok(());
+    }
+    Err(EngineError::TooLarge {
+        reason: format!(
+            "Metadata has {} bytes, more than the limit of {max_bytes} (setting \
+             max_metadata_bytes)",
+            metadata.len()
+        ),
+    })
+}

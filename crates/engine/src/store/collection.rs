@@ -1,0 +1,141 @@
+//! Table `collections`.
+
+use lookalike_index::Metric;
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use crate::{
+    collection::{Collection, CollectionSettings, metric_from_name, metric_name},
+    error::EngineError,
+    metadata::Columns,
+    name::CollectionName,
+};
+
+/// A row of the table.
+#[derive(Debug, Clone)]
+pub(crate) struct CollectionRow {
+    pub(crate) id: i64,
+    pub(crate) collection: Collection,
+}
+
+/// What a new row holds besides its id.
+pub(crate) struct NewRow<'a> {
+    pub(crate) namespace_id: i64,
+    pub(crate) collection: &'a Collection,
+    pub(crate) now: i64,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, name, embedding_model, dimension, metric, columns, settings, \
+             encoder_name, encoder_fingerprint FROM collections ",
+            $rest
+        )
+    };
+}
+
+/// Adds a collection; `None` when the name is taken in that namespace.
+pub(crate) async fn insert(
+    connection: &mut SqliteConnection,
+    row: NewRow<'_>,
+) -> Result<Option<i64>, EngineError> {
+    let collection = row.collection;
+    Ok(sqlx::query_scalar(
+        "INSERT INTO collections (namespace_id, name, embedding_model, dimension, metric, columns,
+             settings, encoder_name, encoder_fingerprint, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (namespace_id, name) DO NOTHING RETURNING id",
+    )
+    .bind(row.namespace_id)
+    .bind(collection.name.as_str())
+    .bind(&collection.embedding_model)
+    .bind(collection.dimension)
+    .bind(metric_name(collection.metric))
+    .bind(collection.columns.to_json())
+    .bind(serde_json::to_string(&collection.settings).map_err(EngineError::internal)?)
+    .bind(&collection.encoder_name)
+    .bind(&collection.encoder_fingerprint)
+    .bind(row.now)
+    .fetch_optional(connection)
+    .await?)
+}
+
+pub(crate) async fn find(
+    connection: &mut SqliteConnection,
+    namespace_id: i64,
+    name: &CollectionName,
+) -> Result<Option<CollectionRow>, EngineError> {
+    sqlx::query(select!("WHERE namespace_id = ? AND name = ?"))
+        .bind(namespace_id)
+        .bind(name.as_str())
+        .fetch_optional(connection)
+        .await?
+        .as_ref()
+        .map(from_row)
+        .transpose()
+}
+
+pub(crate) async fn find_by_id(
+    connection: &mut SqliteConnection,
+    id: i64,
+) -> Result<Option<CollectionRow>, EngineError> {
+    sqlx::query(select!("WHERE id = ?"))
+        .bind(id)
+        .fetch_optional(connection)
+        .await?
+        .as_ref()
+        .map(from_row)
+        .transpose()
+}
+
+/// The collections of a namespace by name.
+pub(crate) async fn list(
+    connection: &mut SqliteConnection,
+    namespace_id: i64,
+) -> Result<Vec<CollectionRow>, EngineError> {
+    let rows = sqlx::query(select!("WHERE namespace_id = ? ORDER BY name"))
+        .bind(namespace_id)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(from_row).collect()
+}
+
+/// Every collection there is, oldest first.
+pub(crate) async fn list_all(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<CollectionRow>, EngineError> {
+    let rows = sqlx::query(select!("ORDER BY id"))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(from_row).collect()
+}
+
+/// Removes a collection with its documents.
+pub(crate) async fn delete(connection: &mut SqliteConnection, id: i64) -> Result<(), EngineError> {
+    sqlx::query("DELETE FROM collections WHERE id = ?")
+        .bind(id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn from_row(row: &SqliteRow) -> Result<CollectionRow, EngineError> {
+    let metric: &str = row.try_get("metric")?;
+    let settings: &str = row.try_get("settings")?;
+    let settings: CollectionSettings =
+        serde_json::from_str(settings).map_err(EngineError::internal)?;
+    let metric: Metric = metric_from_name(metric)?;
+    Ok(CollectionRow {
+        id: row.try_get("id")?,
+        collection: Collection {
+            name: CollectionName::new(row.try_get::<String, _>("name")?)?,
+            embedding_model: row.try_get("embedding_model")?,
+            dimension: row.try_get("dimension")?,
+            metric,
+            columns: Columns::parse(row.try_get("columns")?)?,
+            settings,
+            encoder_name: row.try_get("encoder_name")?,
+            encoder_fingerprint: row.try_get("encoder_fingerprint")?,
+        },
+    })
+}
