@@ -149,3 +149,6 @@ pub(crate) fn label(encoder: &EncoderInfo, stand_in: bool, dimension: u32) -> St
     };
     format!("{role}{}{lifted}", encoder.name)
 }
+
+#[cfg(test)]
+mod tests;

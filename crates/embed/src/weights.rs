@@ -154,3 +154,30 @@ pub(crate) fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_precision_is_widened_exactly() {
+        let f16s: Vec<u8> = [1.5_f32, -0.25, 65_504.0]
+            .iter()
+            .flat_map(|&x| f16::from_f32(x).to_le_bytes())
+            .collect();
+        assert_eq!(widen(Dtype::F16, &f16s).unwrap(), [1.5, -0.25, 65_504.0]);
+        let bf16s: Vec<u8> = [1.5_f32, -0.25, 1e30]
+            .iter()
+            .flat_map(|&x| bf16::from_f32(x).to_le_bytes())
+            .collect();
+        assert_eq!(
+            widen(Dtype::BF16, &bf16s).unwrap(),
+            [1.5, -0.25, bf16::from_f32(1e30).to_f32()]
+        );
+    }
+
+    #[test]
+    fn other_element_types_are_refused() {
+        assert_eq!(widen(Dtype::I8, &[1, 2]), None);
+    }
+}

@@ -13,9 +13,6 @@ use candle_core::{
     CpuStorage, CustomOp1, Device, InplaceOp1, InplaceOp2, Layout, Result, Shape, Tensor, bail,
 };
 
-/// Channels that are summed in registers at a time; every layer's channel count is a multiple of it.
-const LANES: usize = 16;
-
 /// What follows the bias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Activation {
@@ -123,11 +120,6 @@ pub(super) struct Depthwise {
 impl Depthwise {
     pub(super) fn new(kernel: usize, stride: usize, weight: Vec<f32>, bias: Vec<f32>) -> Self {
         assert_eq!(
-            bias.len() % LANES,
-            0,
-            "every layer's channels come in groups of {LANES}"
-        );
-        assert_eq!(
             weight.len(),
             kernel * kernel * bias.len(),
             "one row of channels a tap"
@@ -144,31 +136,25 @@ impl Depthwise {
         x.apply_op1_no_bwd(self)
     }
 
-    /// `LANES` channels of one output pixel, starting at channel `first`.
-    fn pixel(
-        &self,
-        x: &[f32],
-        width: usize,
-        rows: &Span,
-        columns: &Span,
-        first: usize,
-    ) -> [f32; LANES] {
-        let channels = self.bias.len();
-        let mut sum = [0.0; LANES];
-        sum.copy_from_slice(&self.bias[first..first + LANES]);
+    /// Sums all channels of one output pixel. Running along the channels keeps every access sequential, and the
+    /// compiler turns the loop into vector instructions of whatever the target has.
+    fn pixel(&self, x: &[f32], width: usize, rows: &Span, columns: &Span, sum: &mut [f32]) {
+        let (channels, kernel) = (self.bias.len(), self.window.kernel);
+        sum.copy_from_slice(&self.bias);
         for tap_row in rows.taps.clone() {
-            let row = (rows.start + tap_row) - self.window.kernel;
+            let row = (rows.start + tap_row) - kernel;
             for tap_column in columns.taps.clone() {
-                let column = (columns.start + tap_column) - self.window.kernel;
-                let x = &x[(row * width + column) * channels + first..][..LANES];
-                let weight = &self.weight
-                    [(tap_row * self.window.kernel + tap_column) * channels + first..][..LANES];
+                let column = (columns.start + tap_column) - kernel;
+                let x = &x[(row * width + column) * channels..][..channels];
+                let weight = &self.weight[(tap_row * kernel + tap_column) * channels..][..channels];
                 for ((sum, x), weight) in sum.iter_mut().zip(x).zip(weight) {
                     *sum += x * weight;
                 }
             }
         }
-        sum.map(|x| Activation::Relu6.apply(x))
+        for sum in sum {
+            *sum = Activation::Relu6.apply(*sum);
+        }
     }
 }
 
@@ -192,15 +178,7 @@ impl CustomOp1 for Depthwise {
             let rows = self.window.span(y, height);
             for (column, out_pixel) in out_row.chunks_exact_mut(channels).enumerate() {
                 let columns = self.window.span(column, width);
-                for (group, out_group) in out_pixel.chunks_exact_mut(LANES).enumerate() {
-                    out_group.copy_from_slice(&self.pixel(
-                        x,
-                        width,
-                        &rows,
-                        &columns,
-                        group * LANES,
-                    ));
-                }
+                self.pixel(x, width, &rows, &columns, out_pixel);
             }
         }
         Ok((
@@ -328,16 +306,22 @@ fn floats_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mu
 mod tests {
     use super::*;
 
+    const CHANNELS: usize = 5;
+
     /// Output = sum of taps, so every value counts the pixels that the kernel saw.
     fn coverage(kernel: usize, stride: usize, side: usize) -> Vec<f32> {
         let layer = Depthwise::new(
             kernel,
             stride,
-            vec![0.1; kernel * kernel * LANES],
-            vec![0.0; LANES],
+            vec![0.1; kernel * kernel * CHANNELS],
+            vec![0.0; CHANNELS],
         );
-        let ones =
-            Tensor::ones((side, side, LANES), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let ones = Tensor::ones(
+            (side, side, CHANNELS),
+            candle_core::DType::F32,
+            &Device::Cpu,
+        )
+        .unwrap();
         let out = layer.forward(&ones).unwrap().to_vec3::<f32>().unwrap();
         out.iter()
             .flatten()
