@@ -1,4 +1,37 @@
-//! Number crunching with run-time CPU dispatch: every kernel has a portable
-//! twin that tests compare it with, and the only `unsafe` of the code base.
+//! Number crunching for the encoders and the index, with the instructions that the
+//! processor at hand has.
+//!
+//! `embed` and `index` call this crate; it calls nothing of ours. Every kernel
+//! exists for each level of [`dispatch::Isa`] and is chosen at run time by a
+//! [`Cpu`], which proves that its instructions may be executed. The
+//! portable level is safe Rust and the twin that property tests hold the others to.
+//!
+//! This is the one crate of the workspace that is made of `unsafe`: vector
+//! instructions, huge pages, and a thread pool that lends closures.
 
+#![expect(
+    unsafe_code,
+    reason = "vector instructions, huge pages and lent closures"
+)]
+#![warn(clippy::undocumented_unsafe_blocks)]
+#![allow(
+    clippy::inline_always,
+    clippy::many_single_char_names,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::cast_lossless,
+    clippy::float_cmp,
+    clippy::wildcard_imports,
+    clippy::needless_range_loop,
+    reason = "the habits of numeric code: conversions are its business, and inlining is what selects instructions"
+)]
+
+pub mod activation;
+pub mod dispatch;
 pub mod dot;
+pub mod simd;
+
+pub use activation::Activation;
+pub use dispatch::{Cpu, CpuError, Isa};

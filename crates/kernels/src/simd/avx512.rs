@@ -1,0 +1,187 @@
+//! Vectors of sixteen floats with AVX-512 F, BW, DQ and VL.
+
+use std::arch::x86_64::*;
+
+use super::{Kernel, Simd};
+
+const LANES: usize = 16;
+
+/// Proof that AVX-512 F, BW, DQ and VL may be executed: only [`run`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx512(());
+
+impl Avx512 {
+    /// # Safety
+    /// The processor must have AVX-512 F, BW, DQ and VL.
+    pub(crate) unsafe fn proven() -> Self {
+        Self(())
+    }
+}
+
+/// Compiles `kernel` for AVX-512 and runs it.
+///
+/// # Safety
+/// The processor must have AVX-512 F, BW, DQ and VL.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx512(()))
+}
+
+macro_rules! safe {
+    ($($body:tt)*) => {
+        // SAFETY: the token proves the instructions; lengths are asserted by the caller of this macro.
+        unsafe { $($body)* }
+    };
+}
+
+/// The mask of the first `count` lanes.
+#[inline(always)]
+fn head(count: usize) -> __mmask16 {
+    assert!(count <= LANES);
+    ((1_u32 << count) - 1) as __mmask16
+}
+
+impl Simd for Avx512 {
+    const LANES: usize = LANES;
+    type Floats = __m512;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> __m512 {
+        safe!(_mm512_set1_ps(value))
+    }
+    #[inline(always)]
+    fn load(self, from: &[f32]) -> __m512 {
+        assert!(from.len() >= LANES);
+        safe!(_mm512_loadu_ps(from.as_ptr()))
+    }
+    #[inline(always)]
+    fn load_head(self, from: &[f32]) -> __m512 {
+        let mask = head(from.len());
+        safe!(_mm512_maskz_loadu_ps(mask, from.as_ptr()))
+    }
+    #[inline(always)]
+    fn load_integers(self, a: &[i32], b: &[i32]) -> __m512 {
+        assert!(a.len() >= LANES && b.len() >= LANES);
+        safe! {
+            let a = _mm512_loadu_si512(a.as_ptr().cast());
+            let b = _mm512_loadu_si512(b.as_ptr().cast());
+            _mm512_cvtepi32_ps(_mm512_add_epi32(a, b))
+        }
+    }
+    #[inline(always)]
+    fn load_bf16_pairs(self, from: &[u32]) -> [__m512; 2] {
+        assert!(from.len() >= LANES);
+        safe! {
+            let words = _mm512_loadu_si512(from.as_ptr().cast());
+            let low = _mm512_slli_epi32::<16>(words);
+            let high = _mm512_and_si512(words, _mm512_set1_epi32(0xffff_0000_u32.cast_signed()));
+            [_mm512_castsi512_ps(low), _mm512_castsi512_ps(high)]
+        }
+    }
+    #[inline(always)]
+    fn store(self, value: __m512, to: &mut [f32]) {
+        assert!(to.len() >= LANES);
+        safe!(_mm512_storeu_ps(to.as_mut_ptr(), value));
+    }
+    #[inline(always)]
+    fn store_head(self, value: __m512, to: &mut [f32]) {
+        let mask = head(to.len());
+        safe!(_mm512_mask_storeu_ps(to.as_mut_ptr(), mask, value));
+    }
+    #[inline(always)]
+    fn store_bf16(self, value: __m512, to: &mut [u16]) {
+        assert!(to.len() >= LANES);
+        // Not `vcvtneps2bf16`: that one takes denormals for zero, and not every AVX-512 has it.
+        safe! {
+            let bits = _mm512_castps_si512(value);
+            let high = _mm512_srli_epi32::<16>(bits);
+            let odd = _mm512_and_si512(high, _mm512_set1_epi32(1));
+            let carry = _mm512_add_epi32(_mm512_set1_epi32(0x7fff), odd);
+            let rounded = _mm512_srli_epi32::<16>(_mm512_add_epi32(bits, carry));
+            let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(value, value);
+            let words = _mm512_mask_or_epi32(rounded, nan, high, _mm512_set1_epi32(0x40));
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi16(words));
+        }
+    }
+    #[inline(always)]
+    fn store_i16(self, value: __m512, to: &mut [i16]) {
+        assert!(to.len() >= LANES);
+        safe! {
+            let halves = _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(value));
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), halves);
+        }
+    }
+    #[inline(always)]
+    fn store_u8(self, value: __m512, to: &mut [u8]) {
+        assert!(to.len() >= LANES);
+        safe! {
+            let bytes = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(value));
+            let shifted = _mm_xor_si128(bytes, _mm_set1_epi8(-128));
+            _mm_storeu_si128(to.as_mut_ptr().cast(), shifted);
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, line: *const u32) {
+        // into the second level: a panel of weights is larger than the first
+        safe!(_mm_prefetch::<_MM_HINT_T1>(line.cast()));
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        safe!(_mm512_add_ps(a, b))
+    }
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        safe!(_mm512_sub_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        safe!(_mm512_mul_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        safe!(_mm512_fmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn neg_mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        safe!(_mm512_fnmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn max(self, a: __m512, b: __m512) -> __m512 {
+        safe!(_mm512_max_ps(a, b))
+    }
+    #[inline(always)]
+    fn min(self, a: __m512, b: __m512) -> __m512 {
+        safe!(_mm512_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn abs(self, a: __m512) -> __m512 {
+        safe!(_mm512_abs_ps(a))
+    }
+    #[inline(always)]
+    fn round(self, a: __m512) -> __m512 {
+        safe!(_mm512_roundscale_ps::<0>(a))
+    }
+    #[inline(always)]
+    fn scale(self, a: __m512, n: __m512) -> __m512 {
+        safe!(_mm512_scalef_ps(a, n))
+    }
+    #[inline(always)]
+    fn reciprocal(self, a: __m512) -> __m512 {
+        // One Newton step doubles the 14 bits of the estimate; a division takes three times as long.
+        safe! {
+            let guess = _mm512_rcp14_ps(a);
+            let rest = _mm512_fnmadd_ps(a, guess, _mm512_set1_ps(1.0));
+            _mm512_fmadd_ps(guess, rest, guess)
+        }
+    }
+    #[inline(always)]
+    fn sum(self, a: __m512) -> f32 {
+        safe!(_mm512_reduce_add_ps(a))
+    }
+    #[inline(always)]
+    fn largest(self, a: __m512) -> f32 {
+        safe!(_mm512_reduce_max_ps(a))
+    }
+}
