@@ -31,7 +31,13 @@
 pub mod activation;
 pub mod dispatch;
 pub mod dot;
+mod machine;
+pub mod memory;
+pub mod pool;
 pub mod simd;
 
 pub use activation::Activation;
 pub use dispatch::{Cpu, CpuError, Isa};
+pub use machine::Machine;
+pub use memory::{Scratch, Vault};
+pub use pool::Pool;

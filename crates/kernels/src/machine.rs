@@ -1,0 +1,26 @@
+//! What kernels run on: instructions and threads.
+
+use crate::dispatch::Cpu;
+use crate::pool::Pool;
+
+/// A processor level and the threads that share the work.
+#[derive(Debug)]
+pub struct Machine {
+    /// The instructions.
+    pub cpu: Cpu,
+    /// The threads.
+    pub pool: Pool,
+}
+
+impl Machine {
+    /// `threads` threads that use the instructions of `cpu`.
+    ///
+    /// # Panics
+    /// As [`Pool::new`].
+    pub fn new(cpu: Cpu, threads: usize) -> Self {
+        Self {
+            cpu,
+            pool: Pool::new(threads),
+        }
+    }
+}
