@@ -31,13 +31,18 @@
 pub mod activation;
 pub mod dispatch;
 pub mod dot;
+pub mod gemm;
+pub mod image;
 mod machine;
 pub mod memory;
 pub mod pool;
 pub mod simd;
+#[cfg(test)]
+mod testing;
 
 pub use activation::Activation;
 pub use dispatch::{Cpu, CpuError, Isa};
+pub use gemm::{Convolution, Form, Layout, Linear, Operand, Output, Packer, Precision, Shape};
 pub use machine::Machine;
 pub use memory::{Scratch, Vault};
 pub use pool::Pool;

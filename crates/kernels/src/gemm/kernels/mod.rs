@@ -1,0 +1,134 @@
+//! The inner loop compiled for each number format and instruction set, and the choice among them.
+
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use super::Precision;
+use super::operand::Layout;
+use super::tile::{Sums, Tile};
+use crate::dispatch::{Cpu, Isa};
+
+/// How the weights of a panel are encoded, step by step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// One f32 a column and step.
+    F32,
+    /// Two bf16 a column and step, the earlier in the low half.
+    Bf16Pairs,
+    /// Two 8-bit integers a column and step.
+    Int8Pairs,
+    /// Four 8-bit integers a column and step.
+    Int8Quads,
+}
+
+impl Encoding {
+    /// Inputs that a step of the inner loop takes.
+    pub const fn step_inputs(self) -> usize {
+        match self {
+            Self::F32 => 1,
+            Self::Bf16Pairs | Self::Int8Pairs => 2,
+            Self::Int8Quads => 4,
+        }
+    }
+
+    /// Words that a step of `columns` columns takes in a panel.
+    pub const fn step_words(self, columns: usize) -> usize {
+        match self {
+            Self::Int8Pairs => columns / 2,
+            Self::F32 | Self::Bf16Pairs | Self::Int8Quads => columns,
+        }
+    }
+}
+
+/// One compiled inner loop.
+#[derive(Debug)]
+pub(super) struct Micro {
+    /// The most rows of a tile.
+    pub rows: usize,
+    /// Columns in a vector of sums, and the most vectors of a tile.
+    pub lanes: usize,
+    pub vectors: usize,
+    pub encoding: Encoding,
+    pub layout: Layout,
+    run: unsafe fn(&Tile<'_>, usize, usize, &mut Sums),
+}
+
+impl Micro {
+    /// The fastest loop that `cpu` has for `precision`.
+    pub fn choose(cpu: Cpu, precision: Precision) -> Choice {
+        let micro = match cpu.isa() {
+            #[cfg(target_arch = "x86_64")]
+            isa @ (Isa::Avx2 | Isa::Avx2Vnni | Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16) => {
+                x86::choose(isa, precision)
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2 | Isa::Avx2Vnni | Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 => {
+                portable::choose(precision)
+            }
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => neon::choose(precision),
+            #[cfg(not(target_arch = "aarch64"))]
+            Isa::Neon => portable::choose(precision),
+            Isa::Portable => portable::choose(precision),
+        };
+        Choice { micro, cpu }
+    }
+}
+
+/// A loop together with the proof that it may run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    micro: &'static Micro,
+    cpu: Cpu,
+}
+
+impl Choice {
+    pub fn cpu(self) -> Cpu {
+        self.cpu
+    }
+    /// Multiplies the first `rows` rows of `tile` with a panel of `vectors` vectors.
+    pub fn run(self, tile: &Tile<'_>, rows: usize, vectors: usize, sums: &mut Sums) {
+        // SAFETY: `choose` picked the loop by the level that the `Cpu` proves.
+        unsafe { (self.micro.run)(tile, rows, vectors, sums) }
+    }
+}
+
+impl std::ops::Deref for Choice {
+    type Target = Micro;
+    fn deref(&self) -> &Micro {
+        self.micro
+    }
+}
+
+/// A function that runs the inner loop of a `Dot` for each number of rows and vectors of
+/// its tiles, all compiled with the given instructions.
+macro_rules! tiles {
+    ($name:ident $(, $features:literal)?; $dot:expr; $($vectors:literal: [$($rows:literal)*])*) => {
+        $(
+            /// # Safety
+            /// The processor must have the instructions.
+            #[target_feature(enable = $features)]
+            unsafe
+        )?
+        fn $name(
+            tile: &$crate::gemm::tile::Tile<'_>,
+            rows: usize,
+            vectors: usize,
+            sums: &mut $crate::gemm::tile::Sums,
+        ) {
+            let dot = $dot;
+            match (vectors, rows) {
+                $($(
+                    ($vectors, $rows) => {
+                        $crate::gemm::tile::multiply::<_, $rows, $vectors>(dot, tile, sums);
+                    }
+                )*)*
+                _ => unreachable!("a tile of {rows} rows and {vectors} vectors"),
+            }
+        }
+    };
+}
+use tiles;

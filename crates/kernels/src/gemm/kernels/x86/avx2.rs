@@ -1,0 +1,142 @@
+//! Inner loops for AVX2 with FMA, and with AVX-VNNI where it is there.
+
+use std::arch::x86_64::*;
+
+use crate::gemm::float::{Single, Widened};
+use crate::gemm::kernels::{Encoding, Micro, tiles};
+use crate::gemm::operand::Layout;
+use crate::gemm::tile::Dot;
+use crate::simd::Avx2;
+
+tiles!(f32_tiles, "avx2,fma";
+    // SAFETY: a caller of this function has AVX2 and FMA.
+    Single(unsafe { Avx2::proven() });
+    1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]);
+tiles!(bf16_tiles, "avx2,fma";
+    // SAFETY: a caller of this function has AVX2 and FMA.
+    Widened(unsafe { Avx2::proven() });
+    1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]);
+tiles!(int8_tiles, "avx2,fma"; Pairs(()); 1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]);
+tiles!(vnni_tiles, "avx2,fma,avxvnni"; Quads(()); 1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]);
+
+const PLAIN: Micro = Micro {
+    rows: 6,
+    lanes: 8,
+    vectors: 2,
+    encoding: Encoding::F32,
+    layout: Layout::F32,
+    run: f32_tiles,
+};
+
+pub(super) static F32: Micro = PLAIN;
+
+pub(super) static BF16: Micro = Micro {
+    encoding: Encoding::Bf16Pairs,
+    run: bf16_tiles,
+    ..PLAIN
+};
+
+pub(super) static INT8: Micro = Micro {
+    encoding: Encoding::Int8Pairs,
+    layout: Layout::I16,
+    run: int8_tiles,
+    ..PLAIN
+};
+
+pub(super) static INT8_VNNI: Micro = Micro {
+    encoding: Encoding::Int8Quads,
+    layout: Layout::U8,
+    run: vnni_tiles,
+    ..PLAIN
+};
+
+macro_rules! safe {
+    ($($body:tt)*) => {
+        // SAFETY: used only inside the `tiles!` functions above, whose callers have the
+        // instructions; lengths are asserted by the caller of this macro.
+        unsafe { $($body)* }
+    };
+}
+
+/// Two products a step and lane with `vpmaddwd`, on numbers widened to 16 bits.
+///
+/// `vpmaddubsw` would take 8-bit numbers, but its 16-bit sums saturate: keeping it exact
+/// costs two instructions more for twice the products, which is no gain.
+#[derive(Clone, Copy)]
+struct Pairs(());
+
+impl Dot for Pairs {
+    const LANES: usize = 8;
+    const LEFT_WORDS: usize = 1;
+    const RIGHT_WORDS: usize = 4;
+    type Left = __m256i;
+    type Right = __m256i;
+    type Sum = __m256i;
+
+    #[inline(always)]
+    fn zero(self) -> __m256i {
+        safe!(_mm256_setzero_si256())
+    }
+    #[inline(always)]
+    fn left(self, words: &[u32]) -> __m256i {
+        safe!(_mm256_set1_epi32(words[0].cast_signed()))
+    }
+    #[inline(always)]
+    fn right(self, words: &[u32]) -> __m256i {
+        assert!(words.len() >= 4);
+        safe!(_mm256_cvtepi8_epi16(_mm_loadu_si128(words.as_ptr().cast())))
+    }
+    #[inline(always)]
+    fn dot(self, sum: __m256i, left: __m256i, right: __m256i) -> __m256i {
+        safe!(_mm256_add_epi32(sum, _mm256_madd_epi16(left, right)))
+    }
+    #[inline(always)]
+    fn store(self, sum: __m256i, to: &mut [u32]) {
+        assert!(to.len() >= 8);
+        safe!(_mm256_storeu_si256(to.as_mut_ptr().cast(), sum));
+    }
+    #[inline(always)]
+    fn prefetch(self, line: *const u32) {
+        safe!(_mm_prefetch::<_MM_HINT_T1>(line.cast()));
+    }
+}
+
+/// Four products a step and lane with `vpdpbusd`: bytes times signed bytes, exactly.
+#[derive(Clone, Copy)]
+struct Quads(());
+
+impl Dot for Quads {
+    const LANES: usize = 8;
+    const LEFT_WORDS: usize = 1;
+    const RIGHT_WORDS: usize = 8;
+    type Left = __m256i;
+    type Right = __m256i;
+    type Sum = __m256i;
+
+    #[inline(always)]
+    fn zero(self) -> __m256i {
+        safe!(_mm256_setzero_si256())
+    }
+    #[inline(always)]
+    fn left(self, words: &[u32]) -> __m256i {
+        safe!(_mm256_set1_epi32(words[0].cast_signed()))
+    }
+    #[inline(always)]
+    fn right(self, words: &[u32]) -> __m256i {
+        assert!(words.len() >= 8);
+        safe!(_mm256_loadu_si256(words.as_ptr().cast()))
+    }
+    #[inline(always)]
+    fn dot(self, sum: __m256i, left: __m256i, right: __m256i) -> __m256i {
+        safe!(_mm256_dpbusd_avx_epi32(sum, left, right))
+    }
+    #[inline(always)]
+    fn store(self, sum: __m256i, to: &mut [u32]) {
+        assert!(to.len() >= 8);
+        safe!(_mm256_storeu_si256(to.as_mut_ptr().cast(), sum));
+    }
+    #[inline(always)]
+    fn prefetch(self, line: *const u32) {
+        safe!(_mm_prefetch::<_MM_HINT_T1>(line.cast()));
+    }
+}

@@ -1,0 +1,146 @@
+//! Inner loops for AVX-512, and with its bf16 and VNNI instructions where they are there.
+
+use std::arch::x86_64::*;
+
+use crate::gemm::float::{Single, Widened};
+use crate::gemm::kernels::{Encoding, Micro, tiles};
+use crate::gemm::operand::Layout;
+use crate::gemm::tile::Dot;
+use crate::simd::Avx512;
+
+tiles!(f32_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma";
+    // SAFETY: a caller of this function has AVX-512 F, BW, DQ and VL.
+    Single(unsafe { Avx512::proven() });
+    1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
+tiles!(widened_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma";
+    // SAFETY: a caller of this function has AVX-512 F, BW, DQ and VL.
+    Widened(unsafe { Avx512::proven() });
+    1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
+tiles!(bf16_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16"; Halves(());
+    1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
+tiles!(int8_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"; Pairs(());
+    1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
+tiles!(vnni_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512vnni"; Quads(());
+    1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
+
+const PLAIN: Micro = Micro {
+    rows: 8,
+    lanes: 16,
+    vectors: 3,
+    encoding: Encoding::F32,
+    layout: Layout::F32,
+    run: f32_tiles,
+};
+
+pub(super) static F32: Micro = PLAIN;
+
+pub(super) static BF16_WIDENED: Micro = Micro {
+    encoding: Encoding::Bf16Pairs,
+    run: widened_tiles,
+    ..PLAIN
+};
+
+pub(super) static BF16: Micro = Micro {
+    encoding: Encoding::Bf16Pairs,
+    layout: Layout::Bf16,
+    run: bf16_tiles,
+    ..PLAIN
+};
+
+pub(super) static INT8: Micro = Micro {
+    encoding: Encoding::Int8Pairs,
+    layout: Layout::I16,
+    run: int8_tiles,
+    ..PLAIN
+};
+
+pub(super) static INT8_VNNI: Micro = Micro {
+    encoding: Encoding::Int8Quads,
+    layout: Layout::U8,
+    run: vnni_tiles,
+    ..PLAIN
+};
+
+macro_rules! safe {
+    ($($body:tt)*) => {
+        // SAFETY: used only inside the `tiles!` functions above, whose callers have the
+        // instructions; lengths are asserted by the caller of this macro.
+        unsafe { $($body)* }
+    };
+}
+
+/// A `Dot` whose left side is a word in every lane; what it loads and how it multiplies is given.
+macro_rules! word_dot {
+    (
+        $(#[$documentation:meta])*
+        $name:ident, $right_words:literal words;
+        right($words:ident) $load:block
+        dot($sum:ident, $left:ident, $right:ident) $dot:block
+    ) => {
+        $(#[$documentation])*
+        #[derive(Clone, Copy)]
+        struct $name(());
+
+        impl Dot for $name {
+            const LANES: usize = 16;
+            const LEFT_WORDS: usize = 1;
+            const RIGHT_WORDS: usize = $right_words;
+            type Left = __m512i;
+            type Right = __m512i;
+            type Sum = __m512i;
+
+            #[inline(always)]
+            fn zero(self) -> __m512i {
+                safe!(_mm512_setzero_si512())
+            }
+            #[inline(always)]
+            fn left(self, words: &[u32]) -> __m512i {
+                safe!(_mm512_set1_epi32(words[0].cast_signed()))
+            }
+            #[inline(always)]
+            fn right(self, words: &[u32]) -> __m512i {
+                assert!(words.len() >= $right_words);
+                let $words = words.as_ptr();
+                safe!($load)
+            }
+            #[inline(always)]
+            fn dot(self, $sum: __m512i, $left: __m512i, $right: __m512i) -> __m512i {
+                safe!($dot)
+            }
+            #[inline(always)]
+            fn store(self, sum: __m512i, to: &mut [u32]) {
+                assert!(to.len() >= 16);
+                safe!(_mm512_storeu_si512(to.as_mut_ptr().cast(), sum));
+            }
+            #[inline(always)]
+            fn prefetch(self, line: *const u32) {
+                safe!(_mm_prefetch::<_MM_HINT_T1>(line.cast()));
+            }
+        }
+    };
+}
+
+word_dot! {
+    /// Two bf16 products a step and lane with `vdpbf16ps`, which takes denormals for zero.
+    Halves, 16 words;
+    right(words) { _mm512_loadu_si512(words.cast()) }
+    dot(sum, left, right) {
+        let left = std::mem::transmute::<__m512i, __m512bh>(left);
+        let right = std::mem::transmute::<__m512i, __m512bh>(right);
+        _mm512_castps_si512(_mm512_dpbf16_ps(_mm512_castsi512_ps(sum), left, right))
+    }
+}
+
+word_dot! {
+    /// Two products a step and lane with `vpmaddwd`, on numbers widened to 16 bits.
+    Pairs, 8 words;
+    right(words) { _mm512_cvtepi8_epi16(_mm256_loadu_si256(words.cast())) }
+    dot(sum, left, right) { _mm512_add_epi32(sum, _mm512_madd_epi16(left, right)) }
+}
+
+word_dot! {
+    /// Four products a step and lane with `vpdpbusd`: bytes times signed bytes, exactly.
+    Quads, 16 words;
+    right(words) { _mm512_loadu_si512(words.cast()) }
+    dot(sum, left, right) { _mm512_dpbusd_epi32(sum, left, right) }
+}

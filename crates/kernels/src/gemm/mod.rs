@@ -1,0 +1,302 @@
+//! Matrix products with weights that are packed once: `results = activation(left · weightsᵀ + bias)`.
+//!
+//! [`Packer`] lays the weights of a layer out for the processor at hand; a [`Linear`]
+//! multiplies an [`Operand`] with them and finishes each tile of results while it is in
+//! cache. Every result is summed in the same order whatever the number of rows
+//! or threads, so an image alone equals itself in a batch, bit for bit.
+//!
+//! Numbers: f32 is IEEE with fused multiply-add where the processor has it. bf16 rounds the weights
+//! and, on processors with bf16 products, the left side too; sums are f32. int8 rounds
+//! weights by output and the left side by row; its integer sums are exact, and its
+//! results without a GELU are the same bits on every processor.
+
+mod convolution;
+mod encode;
+mod finish;
+mod float;
+mod kernels;
+mod operand;
+mod pack;
+mod tile;
+
+pub use convolution::Convolution;
+pub(crate) use operand::Writer;
+pub use operand::{Form, Layout, Operand};
+pub use pack::{MAX_INT8_INPUTS, Packer, Shape};
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::activation::Activation;
+use crate::machine::Machine;
+use crate::memory::{Shared, Stored};
+use finish::{Finish, Integers, Sink};
+use kernels::Choice;
+use tile::{MAX_COLUMNS, MAX_ROWS, Offsets, Sums, Tile};
+
+/// The numbers that a layer multiplies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// 32-bit floats.
+    F32,
+    /// 16-bit floats with the range of 32-bit ones, summed in f32.
+    Bf16,
+    /// 8-bit integers with a scale for each output and each row.
+    Int8,
+}
+
+impl Precision {
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// The name is not a [`Precision`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown precision \"{0}\": expected f32, bf16 or int8")]
+pub struct UnknownPrecision(String);
+
+impl FromStr for Precision {
+    type Err = UnknownPrecision;
+    fn from_str(name: &str) -> Result<Self, UnknownPrecision> {
+        [Self::F32, Self::Bf16, Self::Int8]
+            .into_iter()
+            .find(|precision| precision.name() == name)
+            .ok_or_else(|| UnknownPrecision(name.to_owned()))
+    }
+}
+
+/// Where the results of a product go.
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// Rows without gaps, overwritten.
+    Store(&'a mut [f32]),
+    /// Rows without gaps, to which the results are added (a residual connection).
+    Add(&'a mut [f32]),
+    /// The left side of a layer that takes this form.
+    Operand(&'a mut Operand, Form),
+}
+
+/// A layer, packed.
+#[derive(Debug)]
+pub struct Linear {
+    precision: Precision,
+    shape: Shape,
+    micro: Choice,
+    segment_steps: usize,
+    words: Stored,
+    // padded to whole vectors of columns
+    bias: Vec<f32>,
+    scales: Vec<f32>,
+    corrections: Vec<i32>,
+}
+
+/// Panels that a thread takes at a time, at least.
+const PANEL_GRAIN: usize = 2;
+
+impl Linear {
+    /// Results of a row.
+    pub fn outputs(&self) -> usize {
+        self.shape.outputs
+    }
+
+    /// Columns of the left side.
+    pub fn inputs(&self) -> usize {
+        self.shape.inputs()
+    }
+
+    /// The numbers it multiplies.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The layout that the left side must have.
+    pub fn layout(&self) -> Layout {
+        self.micro.layout
+    }
+
+    /// `output = activation(left · weightsᵀ + bias)`, or `+=` for [`Output::Add`].
+    ///
+    /// # Panics
+    /// If the left side has another layout or number of columns, the layer
+    /// is a convolution, or `output` does not have a place for each result.
+    pub fn multiply(
+        &self,
+        machine: &Machine,
+        left: &Operand,
+        output: Output<'_>,
+        activation: Activation,
+    ) {
+        assert_eq!(
+            self.shape.segments, 1,
+            "a convolution is not a plain product"
+        );
+        assert_eq!(left.columns(), self.shape.segment_inputs);
+        let offsets = Offsets::Dense {
+            stride: left.stride(),
+        };
+        let rows = Rows {
+            count: left.rows(),
+            offsets,
+            scales: left.scales(),
+        };
+        self.run(machine, left, rows, output, activation);
+    }
+
+    /// The product of the rows that `rows` makes of `left`.
+    fn run(
+        &self,
+        machine: &Machine,
+        left: &Operand,
+        rows: Rows<'_>,
+        output: Output<'_>,
+        activation: Activation,
+    ) {
+        assert_eq!(left.layout(), self.micro.layout);
+        let outputs = self.shape.outputs;
+        let job = |sink: &Sink<'_>| {
+            let job = Job {
+                linear: self,
+                left,
+                rows,
+                sink,
+                activation,
+            };
+            machine.pool.run_ranges(job.panels(), PANEL_GRAIN, |range| {
+                let mut sums = Sums([0; MAX_ROWS * MAX_COLUMNS]);
+                range.for_each(|panel| job.panel(panel, &mut sums));
+            });
+        };
+        match output {
+            Output::Store(to) => {
+                assert_eq!(to.len(), rows.count * outputs);
+                job(&Sink::Store(Shared::new(to), outputs));
+            }
+            Output::Add(to) => {
+                assert_eq!(to.len(), rows.count * outputs);
+                job(&Sink::Add(Shared::new(to), outputs));
+            }
+            Output::Operand(operand, form) => {
+                operand.reset(form, rows.count, outputs);
+                match operand.layout() {
+                    Layout::F32 => {
+                        let (words, stride) = operand.words_mut();
+                        let floats = bytemuck::cast_slice_mut(words);
+                        job(&Sink::Store(Shared::new(floats), stride));
+                    }
+                    Layout::Bf16 => {
+                        let (words, stride) = operand.words_mut();
+                        let halves = bytemuck::cast_slice_mut(words);
+                        job(&Sink::Bf16(Shared::new(halves), 2 * stride));
+                    }
+                    Layout::U8 | Layout::I16 => {
+                        job(&Sink::Store(Shared::new(operand.stage()), outputs));
+                        operand.encode_staged(machine);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The rows of a product's left side.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    count: usize,
+    offsets: Offsets<'a>,
+    /// One for each row, where the layout has them.
+    scales: &'a [f32],
+}
+
+/// One product under way.
+struct Job<'a> {
+    linear: &'a Linear,
+    left: &'a Operand,
+    rows: Rows<'a>,
+    sink: &'a Sink<'a>,
+    activation: Activation,
+}
+
+impl Job<'_> {
+    /// Panels of the widest tiles; the last may be narrower.
+    fn panels(&self) -> usize {
+        let micro = &self.linear.micro;
+        self.linear
+            .shape
+            .outputs
+            .div_ceil(micro.lanes * micro.vectors)
+    }
+
+    /// Computes all rows of one panel's columns.
+    fn panel(&self, panel: usize, sums: &mut Sums) {
+        let linear = self.linear;
+        let micro = &linear.micro;
+        let steps = linear.shape.segments * linear.segment_steps;
+        let first_column = panel * micro.lanes * micro.vectors;
+        let columns = (linear.shape.outputs - first_column).min(micro.lanes * micro.vectors);
+        let vectors = columns.div_ceil(micro.lanes);
+        let width = vectors * micro.lanes;
+        let first_word = micro.encoding.step_words(first_column) * steps;
+        let words = &linear.words[first_word..][..micro.encoding.step_words(width) * steps];
+
+        // the first tiles ask for the next panel, a line a step
+        let next = linear.words[first_word + words.len()..].as_ptr();
+        let line_words = 16;
+        let mut ahead = 0;
+
+        // tiles of equal heights: seven 7-row ones do better than six of 8 and one of 2
+        let tiles = self.rows.count.div_ceil(micro.rows);
+        for tile in 0..tiles {
+            let first_row = self.rows.count * tile / tiles;
+            let rows = self.rows.count * (tile + 1) / tiles - first_row;
+            let asks = ahead < words.len();
+            let work = Tile {
+                left: self.left.words(),
+                offsets: self.rows.offsets,
+                first_row,
+                segments: linear.shape.segments,
+                segment_steps: linear.segment_steps,
+                panel: words,
+                prefetch: if asks {
+                    next.wrapping_add(ahead)
+                } else {
+                    words.as_ptr()
+                },
+                prefetch_words: if asks { line_words } else { 0 },
+            };
+            ahead += steps * line_words;
+            micro.run(&work, rows, vectors, sums);
+            let integers = (linear.precision == Precision::Int8).then(|| Integers {
+                row_scales: &self.rows.scales[first_row..],
+                column_scales: &linear.scales[first_column..],
+                corrections: &linear.corrections[first_column..],
+            });
+            micro.cpu().run(Finish {
+                sums,
+                width,
+                rows,
+                first_row,
+                columns,
+                first_column,
+                bias: &linear.bias[first_column..],
+                integers,
+                activation: self.activation,
+                sink: self.sink,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
