@@ -29,20 +29,26 @@
 )]
 
 pub mod activation;
+pub mod attention;
 pub mod dispatch;
 pub mod dot;
 pub mod gemm;
 pub mod image;
+mod layer_norm;
 mod machine;
 pub mod memory;
 pub mod pool;
 pub mod simd;
+mod softmax;
 #[cfg(test)]
 mod testing;
 
 pub use activation::Activation;
+pub use attention::{Attention, Span, Tokens};
 pub use dispatch::{Cpu, CpuError, Isa};
 pub use gemm::{Convolution, Form, Layout, Linear, Operand, Output, Packer, Precision, Shape};
+pub use layer_norm::LayerNorm;
 pub use machine::Machine;
 pub use memory::{Scratch, Vault};
 pub use pool::Pool;
+pub use softmax::softmax;
