@@ -3,7 +3,7 @@
 import pytest
 
 from harness import pictures
-from harness.api import END_STATES, make_client, make_collection, make_namespace, refused
+from harness.api import END_STATES, IS_OLD_SDK, make_client, make_collection, make_namespace, refused
 from harness.server import Server
 from harness.web import opened
 
@@ -188,3 +188,15 @@ def test_private_addresses_are_refused_by_default(tmp_path, pages):
             assert "--allow-private-urls" in job.error or "private" in job.error
         assert len(pages.seen) == seen, "not even asked"
         api.upload(pictures.photo("rose.jpg"), "rose.jpg")
+
+
+@pytest.mark.sdk
+def test_one_upload_too_many_is_throttled(tmp_path):
+    """The newest SDK raises its throttling exception when the answer says how long to wait."""
+    with Server(tmp_path / "data", "--max-unfinished-jobs", "0") as busy:
+        api = make_collection(make_namespace(make_client(busy), ignore_ssl=True))
+        with refused("Throttling.User", 400) as refusal:
+            api.submit(pictures.drawing(1), "one.png")
+        if not IS_OLD_SDK:
+            assert type(refusal.error).__name__ == "ThrottlingException"
+            assert refusal.error.retry_after > 0

@@ -5,9 +5,12 @@ import ssl
 import urllib.request
 
 import pytest
+from alibabacloud_credentials.client import Client as CredentialClient
+from alibabacloud_credentials.models import Config as CredentialConfig
 
 from harness import pictures
 from harness.api import IS_OLD_SDK, Api, make_client, make_collection, make_namespace
+from harness.server import BEARER_TOKEN, TEMPORARY_KEY
 from harness.web import opened
 
 WAYS_OF_TRUST = ["SSL_CERT_FILE", "ca", "ignore_ssl"]
@@ -80,9 +83,27 @@ def test_a_region_is_not_needed(server, api):
 
 
 @pytest.mark.sdk
-def test_temporary_credentials_carry_a_token(server):
-    """The token is signed and otherwise left alone: Lookalike issues none that could be unknown to it."""
-    make_namespace(make_client(server, security_token="STS.token"))
+@pytest.mark.parametrize("algorithm", [None, "v2"])
+def test_temporary_credentials_carry_their_token(server, algorithm):
+    key, secret, token = TEMPORARY_KEY
+    settings = {"access_key_id": key, "access_key_secret": secret, "signature_algorithm": algorithm, "type": "sts"}
+    make_namespace(make_client(server, security_token=token, **settings))
+    with pytest.raises(Exception) as caught:
+        make_namespace(make_client(server, security_token="STS.another", **settings))
+    assert caught.value.code == "InvalidSecurityToken.Malformed"
+
+
+@pytest.mark.sdk
+@pytest.mark.skipif(IS_OLD_SDK, reason="the old SDK has no bearer credentials")
+def test_a_bearer_token_is_a_credential(server):
+    def client(token: str):
+        credential = CredentialClient(CredentialConfig(type="bearer", bearer_token=token))
+        return make_client(server, access_key_id=None, access_key_secret=None, credential=credential)
+
+    make_namespace(client(BEARER_TOKEN))
+    with pytest.raises(Exception) as caught:
+        make_namespace(client("another"))
+    assert caught.value.code
 
 
 @pytest.mark.sdk

@@ -16,6 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[4]
 ACCESS_KEY_ID = "testAK"
 ACCESS_KEY_SECRET = "testSK"
+TEMPORARY_KEY = ("STS.testAK", "temporarySK", "STS.token")
+BEARER_TOKEN = "bearer-token"
 START_DEADLINE_S = 60
 STOP_DEADLINE_S = 60
 
@@ -63,6 +65,10 @@ class Server:
             str(self.data),
             "--access-key",
             f"{ACCESS_KEY_ID}:{ACCESS_KEY_SECRET}",
+            "--access-key",
+            ":".join(TEMPORARY_KEY),
+            "--bearer-token",
+            BEARER_TOKEN,
             *self.flags,
         ]
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("LOOKALIKE_")}
