@@ -38,6 +38,32 @@ impl ImageFormat {
         }
     }
 
+    /// Columns and rows by the header, for the formats whose decoders refuse large
+    /// ones on their own, without saying which limit of ours it was.
+    pub(crate) fn claimed_sides(self, bytes: &[u8]) -> Option<(u32, u32)> {
+        let word = |at: usize| <[u8; 4]>::try_from(bytes.get(at..at + 4)?).ok();
+        match self {
+            // The IHDR chunk comes first (PNG, 11.2.2).
+            Self::Png if bytes.get(12..16)? == b"IHDR" => {
+                Some((u32::from_be_bytes(word(16)?), u32::from_be_bytes(word(20)?)))
+            }
+            // A 12-byte header is OS/2's, with sides of 16 bits; in the others rows
+            // may count downwards, as negative numbers.
+            Self::Bmp if u32::from_le_bytes(word(14)?) == 12 => {
+                let [a, b, c, d] = word(18)?;
+                Some((
+                    u16::from_le_bytes([a, b]).into(),
+                    u16::from_le_bytes([c, d]).into(),
+                ))
+            }
+            Self::Bmp => Some((
+                i32::from_le_bytes(word(18)?).unsigned_abs(),
+                i32::from_le_bytes(word(22)?).unsigned_abs(),
+            )),
+            Self::Gif | Self::Jpeg | Self::Png | Self::Tiff | Self::WebP => None,
+        }
+    }
+
     /// The name as people write it.
     pub fn name(self) -> &'static str {
         match self {

@@ -12,6 +12,7 @@
 
 pub mod archive;
 pub mod decode;
+mod display;
 pub mod extension;
 mod format;
 mod limits;

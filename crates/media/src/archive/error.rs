@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::limits::ExceededLimit;
 use super::{ArchiveKind, PathFault};
+use crate::display::show;
 use crate::extension;
 
 /// Why reading ended. Found before the first member is handed out, but for
@@ -64,10 +65,10 @@ pub enum MemberError {
     #[error("{0}")]
     Path(PathFault),
     /// A symbolic or hard link; never followed.
-    #[error("it is a link, to {target:?}; links are not followed")]
+    #[error("it is a link{}, and links are not followed", to_target(target.as_deref()))]
     Link {
-        /// Where to, safe to show; empty in a zip, where it is not read.
-        target: String,
+        /// Where to, safe to show; `None` in a zip, where it is not read.
+        target: Option<String>,
     },
     /// A device, a pipe, or an entry that is no file at all.
     #[error("it is {what}, not a file")]
@@ -104,6 +105,10 @@ pub enum MemberError {
     },
 }
 
+fn to_target(target: Option<&str>) -> String {
+    target.map_or_else(String::new, |target| format!(" to {target}"))
+}
+
 impl ArchiveError {
     /// Sorts a reader's error: a limit that the meter reported, damage that a
     /// decoder found, or the file itself.
@@ -114,7 +119,7 @@ impl ArchiveError {
         if is_damage(&error) {
             return Self::Corrupt {
                 kind,
-                reason: one_line(&error),
+                reason: show(error.to_string()),
             };
         }
         Self::Io(error)
@@ -129,9 +134,4 @@ pub(super) fn exceeded_limit(error: &io::Error) -> Option<ExceededLimit> {
 /// Decoders report damage by these kinds; a failing disk has an error code instead.
 fn is_damage(error: &io::Error) -> bool {
     error.raw_os_error().is_none()
-}
-
-/// A library's message as one short line.
-pub(super) fn one_line(message: &impl ToString) -> String {
-    super::name::show(message.to_string().as_bytes(), 200)
 }

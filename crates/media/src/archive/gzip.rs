@@ -13,6 +13,7 @@ use super::meter::{Gauge, Packed, Unpacked};
 use super::{
     ArchiveError, ArchiveKind, Counts, MemberError, Output, first_block, name, survey, tar,
 };
+use crate::display::show;
 use crate::extension;
 
 /// Whether the first block inside is a tar header. What cannot be unpacked is not one.
@@ -71,5 +72,5 @@ pub(super) fn read<R: Read + Seek>(
 
 fn member_name(file_name: &str, limits: &ArchiveLimits) -> String {
     let inner = extension::without_gzip(file_name);
-    name::clean(inner.as_bytes(), limits).unwrap_or_else(|_| name::show(inner.as_bytes(), 200))
+    name::clean(inner.as_bytes(), limits).unwrap_or_else(|_| show(inner))
 }

@@ -33,6 +33,7 @@ pub use error::{ArchiveError, MemberError};
 pub use limits::{ArchiveLimits, ExceededLimit, LimitName};
 pub use name::PathFault;
 
+use crate::display::show;
 use crate::format::describe;
 use limits::Allowance;
 
@@ -215,7 +216,7 @@ fn read_content(
         .read_to_end(&mut content)
         .map_err(|error| match error::exceeded_limit(&error) {
             Some(exceeded) => ContentFault::Archive(exceeded),
-            None => corrupt(error::one_line(&error)),
+            None => corrupt(show(error.to_string())),
         })?;
     let found = content.len() as u64;
     if found != declared_bytes {

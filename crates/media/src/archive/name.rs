@@ -2,20 +2,14 @@
 //!
 //! The zip and tar readers ask here. A name that passes is a relative path with
 //! `/` between its parts, no part of it `.`, `..` or empty, and safe to print:
-//!
-//! - control characters, line and paragraph separators, marks that change the
-//!   writing direction and the byte order mark become `\u{202e}`;
-//! - bytes that are not UTF-8 become `\xff` (a zip's legacy names are decoded as
-//!   code page 437 before, as APPNOTE appendix D asks);
-//! - everything else, quotes and markup too, stays: whoever puts a name into HTML
-//!   or SQL escapes it there.
-//!
-//! A name with a backslash is refused, so an escape can never be mistaken for the
-//! name of another member.
+//! [`crate::display`] says how. (A zip's legacy names are decoded as code page 437
+//! before, as APPNOTE appendix D asks.) A name with a backslash is refused, so an
+//! escape can never be mistaken for the name of another member.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use super::limits::{ArchiveLimits, ExceededLimit, LimitName};
+use crate::display::escape_into;
 
 /// What is wrong with a member's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,18 +78,6 @@ pub(super) fn clean(raw: &[u8], limits: &ArchiveLimits) -> Result<String, PathFa
     Ok(path)
 }
 
-/// Any bytes as one line that is safe to show, cut after `max_chars`. For names
-/// that were refused; [`clean`] gives the others.
-pub(super) fn show(raw: &[u8], max_chars: usize) -> String {
-    let mut shown = String::new();
-    escape_into(&mut shown, raw);
-    if shown.chars().nth(max_chars).is_some() {
-        shown = shown.chars().take(max_chars).collect();
-        shown.push('…');
-    }
-    shown
-}
-
 /// Whether a cleaned path is one of the files that desktops leave in archives.
 pub(super) fn is_junk(path: &str) -> bool {
     const FOLDERS: [&str; 5] = [
@@ -120,30 +102,6 @@ pub(super) fn is_junk(path: &str) -> bool {
     base.starts_with("._")
         || is_one_of(&FILES, base)
         || path.split('/').any(|part| is_one_of(&FOLDERS, part))
-}
-
-fn escape_into(out: &mut String, raw: &[u8]) {
-    for chunk in raw.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if is_unsafe_to_show(c) {
-                write!(out, "\\u{{{:x}}}", u32::from(c)).expect("a String takes every write");
-            } else {
-                out.push(c);
-            }
-        }
-        for byte in chunk.invalid() {
-            write!(out, "\\x{byte:02x}").expect("a String takes every write");
-        }
-    }
-}
-
-/// Characters that end a line, move the cursor or turn the text around (Unicode
-/// Technical Report 36, section 2.6; UAX 9 for the direction marks).
-fn is_unsafe_to_show(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -196,8 +154,6 @@ mod tests {
             fault.to_string(),
             "its path is too long: it exceeds the limit max_name_bytes = 5"
         );
-        assert_eq!(show(b"abcdef", 5), "abcde…");
-        assert_eq!(show(b"abcde", 5), "abcde");
     }
 
     #[test]

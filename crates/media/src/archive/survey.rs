@@ -9,10 +9,8 @@ use std::collections::HashMap;
 
 use super::limits::{ArchiveLimits, ExceededLimit, LimitName};
 use super::{ArchiveError, MemberError, name};
+use crate::display::show;
 use crate::extension::{is_any_archive_name, is_image_name};
-
-/// Characters of a refused name that are shown.
-const SHOWN_CHARS: usize = 200;
 
 /// What a member is, before its content is looked at.
 pub(super) enum EntryKind {
@@ -42,7 +40,7 @@ pub(super) fn judge(raw: &[u8], kind: EntryKind, limits: &ArchiveLimits) -> Verd
         }
         Err(fault) => {
             return Verdict::Refuse {
-                name: name::show(raw, SHOWN_CHARS),
+                name: show(raw),
                 error: MemberError::Path(fault),
             };
         }

@@ -14,9 +14,8 @@ use flate2::read::MultiGzDecoder;
 use super::limits::ArchiveLimits;
 use super::meter::{Gauge, Packed, Unpacked};
 use super::survey::{EntryKind, Survey, Verdict, judge};
-use super::{
-    ArchiveError, ArchiveKind, ContentFault, Counts, MemberError, Output, name, read_content,
-};
+use super::{ArchiveError, ArchiveKind, ContentFault, Counts, MemberError, Output, read_content};
+use crate::display::show;
 
 const BLOCK_BYTES: usize = 512;
 
@@ -166,7 +165,7 @@ fn kind_of<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<EntryKind> {
         EntryType::Regular | EntryType::Continuous => EntryKind::File,
         EntryType::Directory => EntryKind::Directory,
         EntryType::Link | EntryType::Symlink => EntryKind::Refused(MemberError::Link {
-            target: name::show(&entry.link_name_bytes().unwrap_or_default(), 200),
+            target: entry.link_name_bytes().map(show),
         }),
         EntryType::Char | EntryType::Block => special("a device"),
         EntryType::Fifo => special("a pipe"),

@@ -13,12 +13,10 @@ use ::zip::result::ZipError;
 use ::zip::unstable::read::ZipIterable;
 use ::zip::{CompressionMethod, ZipReadOptions};
 
-use super::error::one_line;
 use super::limits::{ArchiveLimits, LimitName};
 use super::survey::{self, EntryKind, Survey, Verdict, judge};
-use super::{
-    ArchiveError, ArchiveKind, ContentFault, Counts, MemberError, Output, name, read_content,
-};
+use super::{ArchiveError, ArchiveKind, ContentFault, Counts, MemberError, Output, read_content};
+use crate::display::show;
 
 /// Reads the whole archive.
 pub(super) fn read<R: Read + Seek>(
@@ -99,9 +97,7 @@ fn judge_entry(entry: &ZipFileEntry<'_>, limits: &ArchiveLimits) -> Verdict {
 fn kind_of(entry: &ZipFileEntry<'_>) -> EntryKind {
     const FILE_TYPE_MASK: u32 = 0o170_000;
     match entry.unix_mode().map_or(0, |mode| mode & FILE_TYPE_MASK) {
-        0o120_000 => EntryKind::Refused(MemberError::Link {
-            target: String::new(),
-        }),
+        0o120_000 => EntryKind::Refused(MemberError::Link { target: None }),
         0o010_000 => EntryKind::Refused(MemberError::Special { what: "a pipe" }),
         0o020_000 | 0o060_000 => EntryKind::Refused(MemberError::Special { what: "a device" }),
         0o140_000 => EntryKind::Refused(MemberError::Special { what: "a socket" }),
@@ -147,8 +143,8 @@ fn refuse_overlap(mut spans: Vec<Span>) -> Result<(), ArchiveError> {
     match overlapping {
         None => Ok(()),
         Some(pair) => Err(ArchiveError::Overlap {
-            first: name::show(&pair[0].name, 200),
-            second: name::show(&pair[1].name, 200),
+            first: show(&pair[0].name),
+            second: show(&pair[1].name),
         }),
     }
 }
@@ -178,7 +174,7 @@ fn refuse_member(error: &ZipError, method: CompressionMethod) -> MemberError {
         };
     }
     MemberError::Corrupt {
-        reason: one_line(error),
+        reason: reason_of(error),
     }
 }
 
@@ -187,9 +183,17 @@ fn refuse(error: ZipError) -> ArchiveError {
     if let ZipError::Io(error) = error {
         return ArchiveError::from_io(kind, error);
     }
-    let reason = one_line(&error);
+    let reason = reason_of(&error);
     if matches!(error, ZipError::UnsupportedArchive(_)) {
         return ArchiveError::Unsupported { kind, reason };
     }
     ArchiveError::Corrupt { kind, reason }
+}
+
+/// Without the library's "invalid Zip archive", which the error says already.
+fn reason_of(error: &ZipError) -> String {
+    if let ZipError::InvalidArchive(reason) = error {
+        return show(reason.as_bytes());
+    }
+    show(error.to_string())
 }

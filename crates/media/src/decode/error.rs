@@ -1,9 +1,14 @@
 //! Why a picture was refused.
 
+use std::error::Error;
+use std::io::ErrorKind;
+
 use image::ImageError;
+use image::error::UnsupportedErrorKind;
 use thiserror::Error;
 
 use crate::ImageFormat;
+use crate::display::show;
 
 /// Why a picture was refused. The text is meant for the person who sent it.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -102,12 +107,12 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    pub(super) fn from_library(format: ImageFormat, error: ImageError) -> Self {
-        let reason = one_line(&error.to_string());
+    pub(super) fn from_library(format: ImageFormat, error: &ImageError) -> Self {
+        let reason = reason_of(error);
         match error {
             ImageError::Unsupported(_) => Self::Unsupported { format, reason },
             ImageError::Limits(_) => Self::DecoderLimit { format },
-            ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 Self::CutShort {
                     format,
                     reason: "more data was expected".to_owned(),
@@ -121,12 +126,22 @@ impl DecodeError {
     }
 }
 
-/// Library messages may hold bytes of the file; what is shown stays one short line.
-pub(super) fn one_line(message: &str) -> String {
-    const MAX_CHARS: usize = 200;
-    message
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MAX_CHARS)
-        .collect()
+/// What the decoder itself said, without the sentence that names the format again.
+fn reason_of(error: &ImageError) -> String {
+    match error {
+        ImageError::Decoding(decoding) => match decoding.source() {
+            Some(cause) => show(cause.to_string()),
+            None => show(decoding.to_string()),
+        },
+        ImageError::Unsupported(unsupported) => {
+            if let UnsupportedErrorKind::GenericFeature(feature) = unsupported.kind() {
+                return show(feature);
+            }
+            show(error.to_string())
+        }
+        ImageError::Encoding(_)
+        | ImageError::Parameter(_)
+        | ImageError::Limits(_)
+        | ImageError::IoError(_) => show(error.to_string()),
+    }
 }

@@ -96,7 +96,10 @@ fn decode_as(
     bytes: &[u8],
     limits: &ImageLimits,
 ) -> Result<Pixels, DecodeError> {
-    let refuse = |error| DecodeError::from_library(format, error);
+    let refuse = |error| DecodeError::from_library(format, &error);
+    if let Some((width, height)) = format.claimed_sides(bytes) {
+        check_sides(format, width, height, limits)?;
+    }
     let mut decoder = open(format, bytes, limits)?;
     let header = Header::check(format, decoder.as_ref(), limits)?;
     decoder
@@ -145,7 +148,7 @@ fn open<'a>(
         ImageFormat::WebP => WebPDecoder::new(input).map(|decoder| Box::new(decoder) as _),
         ImageFormat::Tiff => return tiff::open(bytes),
     };
-    decoder.map_err(|error| DecodeError::from_library(format, error))
+    decoder.map_err(|error| DecodeError::from_library(format, &error))
 }
 
 /// What the header says, found to be within the limits.

@@ -1,13 +1,15 @@
 //! TIFF pages, palettes included.
 //!
-//! `image` reads every TIFF kind this server needs but palettes. Those are read
-//! here with the decoder beneath it and handed on in the shape of any other
-//! decoder, so that limits, flattening and turning stay in one place. The first
-//! page counts; the chain of pages is never followed, so a loop in it is harmless.
+//! `image` reads every TIFF kind this server needs but palettes, and so does the
+//! library beneath it. Palette indices are stored exactly as grey levels are, so a
+//! palette page is read as a grey one whose levels are then looked up: the tag
+//! that tells the two apart is changed in a copy of the file. The result has the
+//! shape of any other decoder, so that limits, flattening and turning stay in one
+//! place. The first page counts; later ones are not looked at.
 
 use std::io::Cursor;
 
-use ::tiff::ColorType as TiffColor;
+use ::tiff::TiffError;
 use ::tiff::decoder::{Decoder, DecodingResult, Limits};
 use ::tiff::tags::Tag;
 use image::codecs::tiff::TiffDecoder;
@@ -18,9 +20,13 @@ use image::{ColorType, ImageDecoder, ImageError, ImageResult};
 use super::DecodeError;
 use crate::ImageFormat;
 
+/// `PhotometricInterpretation` (TIFF 6.0, section 8): how samples become colours.
+const BLACK_IS_ZERO: u16 = 1;
+const PALETTE: u16 = 3;
+
 /// Reads the first page's directory.
 pub(super) fn open(bytes: &[u8]) -> Result<Box<dyn ImageDecoder + '_>, DecodeError> {
-    let refuse = |error| DecodeError::from_library(ImageFormat::Tiff, error);
+    let refuse = |error| DecodeError::from_library(ImageFormat::Tiff, &error);
     if let Some(palette) = PaletteDecoder::open(bytes).map_err(refuse)? {
         return Ok(Box::new(palette));
     }
@@ -29,31 +35,94 @@ pub(super) fn open(bytes: &[u8]) -> Result<Box<dyn ImageDecoder + '_>, DecodeErr
 }
 
 /// A page of palette indices, 1 to 8 bits each, as an RGB8 decoder.
-struct PaletteDecoder<'a> {
-    inner: Decoder<Cursor<&'a [u8]>>,
+struct PaletteDecoder {
+    /// The file, with the page marked as grey.
+    grey: Vec<u8>,
+    limits: Limits,
     width: u32,
     height: u32,
     bits: u8,
     colors: Vec<[u8; 3]>,
+    orientation: Orientation,
 }
 
-impl<'a> PaletteDecoder<'a> {
-    /// `None` when the page has no palette.
-    fn open(bytes: &'a [u8]) -> ImageResult<Option<Self>> {
-        let mut inner = Decoder::new(Cursor::new(bytes)).map_err(refuse)?;
-        let Ok(TiffColor::Palette(bits @ (1 | 2 | 4 | 8))) = inner.colortype() else {
+impl PaletteDecoder {
+    /// `None` when the page has no palette, or none that is understood.
+    fn open(bytes: &[u8]) -> ImageResult<Option<Self>> {
+        let mut page = Decoder::new(Cursor::new(bytes)).map_err(refuse)?;
+        let mut short = |tag| page.find_tag_unsigned::<u16>(tag).ok().flatten();
+        if short(Tag::PhotometricInterpretation) != Some(PALETTE) {
+            return Ok(None);
+        }
+        let bits = match short(Tag::BitsPerSample) {
+            // One bit is what the tag's absence means.
+            None | Some(1) => 1,
+            Some(2) => 2,
+            Some(4) => 4,
+            Some(8) => 8,
+            Some(_) => return Ok(None),
+        };
+        let orientation = short(Tag::Orientation)
+            .and_then(|value| u8::try_from(value).ok())
+            .and_then(Orientation::from_exif)
+            .unwrap_or(Orientation::NoTransforms);
+        let (width, height) = page.dimensions().map_err(refuse)?;
+        let map = page.get_tag_u16_vec(Tag::ColorMap).map_err(refuse)?;
+        let Some(grey) = marked_as_grey(bytes) else {
             return Ok(None);
         };
-        let (width, height) = inner.dimensions().map_err(refuse)?;
-        let map = inner.get_tag_u16_vec(Tag::ColorMap).map_err(refuse)?;
         Ok(Some(Self {
-            inner,
+            grey,
+            limits: Limits::default(),
             width,
             height,
             bits,
             colors: colors_of(&map),
+            orientation,
         }))
     }
+}
+
+/// A copy of the file whose first page says grey where it said palette. `None` for
+/// `BigTIFF`, whose directories are laid out differently.
+fn marked_as_grey(bytes: &[u8]) -> Option<Vec<u8>> {
+    let is_big_endian = match bytes.get(..4)? {
+        b"II*\0" => false,
+        b"MM\0*" => true,
+        _ => return None,
+    };
+    let short_at = |at: usize| {
+        let pair = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        Some(if is_big_endian {
+            u16::from_be_bytes(pair)
+        } else {
+            u16::from_le_bytes(pair)
+        })
+    };
+    let offset = <[u8; 4]>::try_from(bytes.get(4..8)?).ok()?;
+    let directory = usize::try_from(if is_big_endian {
+        u32::from_be_bytes(offset)
+    } else {
+        u32::from_le_bytes(offset)
+    })
+    .ok()?;
+    // A count, then entries of 12 bytes: tag, type, count, value.
+    let entries = usize::from(short_at(directory)?);
+    let wanted = Tag::PhotometricInterpretation.to_u16();
+    let entry = (0..entries)
+        .map(|index| directory + 2 + index * 12)
+        .find(|at| short_at(*at) == Some(wanted))?;
+    let value = entry + 8;
+    if short_at(value)? != PALETTE {
+        return None;
+    }
+    let mut grey = bytes.to_vec();
+    grey[value..value + 2].copy_from_slice(&if is_big_endian {
+        BLACK_IS_ZERO.to_be_bytes()
+    } else {
+        BLACK_IS_ZERO.to_le_bytes()
+    });
+    Some(grey)
 }
 
 /// All reds, then all greens, then all blues, 16 bits each (TIFF 6.0, "`ColorMap`").
@@ -71,7 +140,7 @@ fn colors_of(map: &[u16]) -> Vec<[u8; 3]> {
         .collect()
 }
 
-impl ImageDecoder for PaletteDecoder<'_> {
+impl ImageDecoder for PaletteDecoder {
     fn dimensions(&self) -> (u32, u32) {
         (self.width, self.height)
     }
@@ -81,12 +150,7 @@ impl ImageDecoder for PaletteDecoder<'_> {
     }
 
     fn orientation(&mut self) -> ImageResult<Orientation> {
-        let value = self.inner.find_tag(Tag::Orientation).map_err(refuse)?;
-        Ok(value
-            .and_then(|value| value.into_u16().ok())
-            .and_then(|value| u8::try_from(value).ok())
-            .and_then(Orientation::from_exif)
-            .unwrap_or(Orientation::NoTransforms))
+        Ok(self.orientation)
     }
 
     fn set_limits(&mut self, limits: image::Limits) -> ImageResult<()> {
@@ -94,16 +158,15 @@ impl ImageDecoder for PaletteDecoder<'_> {
             .max_alloc
             .and_then(|bytes| usize::try_from(bytes).ok())
             .unwrap_or(usize::MAX);
-        let mut own = Limits::default();
-        own.decoding_buffer_size = bytes;
-        own.intermediate_buffer_size = bytes;
-        let inner = Decoder::new(Cursor::new(*self.inner.inner().get_ref())).map_err(refuse)?;
-        self.inner = inner.with_limits(own);
+        self.limits.decoding_buffer_size = bytes;
+        self.limits.intermediate_buffer_size = bytes;
         Ok(())
     }
 
-    fn read_image(mut self, buffer: &mut [u8]) -> ImageResult<()> {
-        let DecodingResult::U8(rows) = self.inner.read_image().map_err(refuse)? else {
+    fn read_image(self, buffer: &mut [u8]) -> ImageResult<()> {
+        let page = Decoder::new(Cursor::new(&self.grey)).map_err(refuse)?;
+        let rows = page.with_limits(self.limits).read_image().map_err(refuse)?;
+        let DecodingResult::U8(rows) = rows else {
             return Err(corrupt("its palette indices are not bytes"));
         };
         let row_bytes = (self.width as usize * usize::from(self.bits)).div_ceil(8);
@@ -139,8 +202,8 @@ fn index_at(row: &[u8], column: usize, bits: u8) -> usize {
     (usize::from(row[column / per_byte]) >> shift) & mask
 }
 
-fn refuse(error: ::tiff::TiffError) -> ImageError {
-    if matches!(error, ::tiff::TiffError::LimitsExceeded) {
+fn refuse(error: TiffError) -> ImageError {
+    if matches!(error, TiffError::LimitsExceeded) {
         return ImageError::Limits(LimitError::from_kind(LimitErrorKind::InsufficientMemory));
     }
     ImageError::Decoding(DecodingError::new(hint(), error))
@@ -168,9 +231,7 @@ mod tests {
 
     #[test]
     fn colours_are_planar_and_sixteen_bit() {
-        assert_eq!(
-            colors_of(&[0x0100, 0xff00, 0x0200, 0, 0x0300, 0x8000]),
-            [[1, 2, 3], [255, 0, 128]]
-        );
+        let map = [0x0100, 0xff00, 0x0200, 0, 0x0300, 0x8000];
+        assert_eq!(colors_of(&map), [[1, 2, 3], [255, 0, 128]]);
     }
 }
