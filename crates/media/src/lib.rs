@@ -2,7 +2,7 @@
 //!
 //! Everything that a stranger uploads passes through here first: archives are
 //! read within limits ([`archive`]), their members and single pictures become
-//! upright RGB pixels ([`decode`]), and pixels become what an encoder looks at
+//! upright RGB pixels ([`mod@decode`]), and pixels become what an encoder looks at
 //! ([`preprocess`], [`resize`]). The engine's ingest and query paths call it.
 //!
 //! The invariant: whatever the bytes are, a call ends in bounded time and
@@ -22,7 +22,7 @@ pub mod resize;
 
 pub use archive::{
     ArchiveError, ArchiveKind, ArchiveLimits, ExceededLimit, LimitName, Member, MemberError,
-    Summary,
+    PathFault, Summary,
 };
 pub use decode::{DecodeError, Picture, decode};
 pub use format::ImageFormat;

@@ -12,9 +12,11 @@ pub struct ImageLimits {
     /// Columns, and rows, from the header. Default 65,535, the most a JPEG can have.
     pub max_side: u32,
     /// Bytes of the decoded picture in the file's own sample layout (a 16-bit
-    /// RGBA pixel takes 8), and the most a decoder may allocate for itself beside
-    /// that. Default 1 GiB.
+    /// RGBA pixel takes 8). Default 1 GiB.
     pub max_decoded_bytes: u64,
+    /// Bytes that a decoder may allocate for chunks, strips and tables, beside two
+    /// copies of the picture. Default 64 MiB; those of real photos stay far below.
+    pub max_decoder_bytes: u64,
     /// Scans of a JPEG; a progressive one walks over the whole picture in each.
     /// Default 100; encoders write about ten.
     pub max_scans: u32,
@@ -27,6 +29,7 @@ impl Default for ImageLimits {
             max_pixels: 120_000_000,
             max_side: 65_535,
             max_decoded_bytes: 1 << 30,
+            max_decoder_bytes: 64 << 20,
             max_scans: 100,
         }
     }

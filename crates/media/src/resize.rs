@@ -5,7 +5,7 @@
 //! (after Pillow's documentation of its filters and the goldens recorded from it):
 //!
 //! - separable, each pass rounded to bytes; the horizontal pass goes first unless
-//!   much more height than width is cut away ([`vertical_first`]);
+//!   much more height than width is cut away (`vertical_first`);
 //! - Keys' cubic with a = -0.5, stretched by the scale when shrinking (antialiasing);
 //! - weights are normalised in double precision, then rounded to 22 fractional bits,
 //!   and the sum of a pass is rounded half up and clamped.

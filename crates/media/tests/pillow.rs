@@ -1,4 +1,8 @@
-//! Resizing against bytes recorded from Pillow (goldens/make_resize.py): no level may differ.
+//! Resizing against bytes recorded from Pillow (`goldens/make_resize.py`): no level may differ.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+use std::fmt::Write;
 
 use lookalike_media::Pixels;
 use lookalike_media::preprocess::{center_square_256, clip};
@@ -6,14 +10,14 @@ use lookalike_media::resize::{SourceBox, Window, bicubic_window};
 
 const RECORDED: &str = include_str!("goldens/resize.txt");
 
-/// The picture that `source` of make_resize.py makes.
+/// The picture that `source` of `make_resize.py` makes.
 fn source(width: u32, height: u32) -> Pixels {
     let mut rgb = Vec::new();
     for y in 0..height {
         for x in 0..width {
             for channel in 0..3 {
                 let (x, y) = (u64::from(x), u64::from(y));
-                let noise = (x * 73_856_093 ^ y * 19_349_663 ^ channel * 83_492_791) >> 7;
+                let noise = ((x * 73_856_093) ^ (y * 19_349_663) ^ (channel * 83_492_791)) >> 7;
                 let slope = (x * 3 + y * 2 + channel * 40) >> 1;
                 let level = if (x / 5 + y / 7) % 2 == 1 {
                     noise
@@ -69,7 +73,11 @@ fn written_like(expected: &str, rgb: &[u8]) -> String {
         sum.update(rgb);
         return format!("crc32:{:08x}", sum.sum());
     }
-    rgb.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = String::new();
+    for byte in rgb {
+        write!(digits, "{byte:02x}").unwrap();
+    }
+    digits
 }
 
 #[test]

@@ -180,44 +180,41 @@ fn first_block(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(start)
 }
 
-/// What reading a member's content can end in, beside its bytes.
-enum ContentFault {
-    Member(MemberError),
-    Archive(ExceededLimit),
-}
-
-/// Reads `reader` to its end, at most what the limits allow. `declared_bytes` may
-/// only make the refusal come earlier, and must be what is found.
+/// Reads a member to its end, at most what the limits allow. `declared_bytes` may
+/// only make the refusal come earlier, and must be what is found. The outer error
+/// ends the archive, the inner one is the member's.
 fn read_content(
     reader: &mut impl Read,
     declared_bytes: u64,
     allowance: Allowance,
-) -> Result<Vec<u8>, ContentFault> {
-    /// Beyond this the buffer grows with what really comes.
-    const MAX_RESERVED_BYTES: u64 = 4 << 20;
-
+) -> Result<Result<Vec<u8>, MemberError>, ArchiveError> {
     let too_much = || match allowance.exceeded.name {
-        LimitName::MaxTotalBytes => ContentFault::Archive(allowance.exceeded),
+        LimitName::MaxTotalBytes => Err(ArchiveError::Limit(allowance.exceeded)),
         LimitName::MaxImages
         | LimitName::MaxMembers
         | LimitName::MaxMemberBytes
         | LimitName::MaxRatio
         | LimitName::MaxNameBytes
-        | LimitName::MaxHeaderBytes => ContentFault::Member(MemberError::Limit(allowance.exceeded)),
+        | LimitName::MaxHeaderBytes => Ok(Err(MemberError::Limit(allowance.exceeded))),
     };
-    let corrupt = |reason| ContentFault::Member(MemberError::Corrupt { reason });
+    let corrupt = |reason| Ok(Err(MemberError::Corrupt { reason }));
     if declared_bytes > allowance.bytes {
-        return Err(too_much());
+        return too_much();
     }
-    let reserved = declared_bytes.min(MAX_RESERVED_BYTES);
-    let mut content = Vec::with_capacity(usize::try_from(reserved).unwrap_or(0));
-    reader
+    let mut content = Vec::new();
+    let reserved = usize::try_from(declared_bytes).unwrap_or(usize::MAX);
+    if content.try_reserve_exact(reserved).is_err() {
+        return too_much();
+    }
+    let outcome = reader
         .take(declared_bytes.saturating_add(1))
-        .read_to_end(&mut content)
-        .map_err(|error| match error::exceeded_limit(&error) {
-            Some(exceeded) => ContentFault::Archive(exceeded),
+        .read_to_end(&mut content);
+    if let Err(error) = outcome {
+        return match error::exceeded_limit(&error) {
+            Some(exceeded) => Err(ArchiveError::Limit(exceeded)),
             None => corrupt(show(error.to_string())),
-        })?;
+        };
+    }
     let found = content.len() as u64;
     if found != declared_bytes {
         let found = if found > declared_bytes {
@@ -225,9 +222,9 @@ fn read_content(
         } else {
             "less"
         };
-        return Err(corrupt(format!(
+        return corrupt(format!(
             "it holds {found} than the {declared_bytes} bytes it declares"
-        )));
+        ));
     }
-    Ok(content)
+    Ok(Ok(content))
 }

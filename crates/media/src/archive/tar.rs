@@ -14,7 +14,7 @@ use flate2::read::MultiGzDecoder;
 use super::limits::ArchiveLimits;
 use super::meter::{Gauge, Packed, Unpacked};
 use super::survey::{EntryKind, Survey, Verdict, judge};
-use super::{ArchiveError, ArchiveKind, ContentFault, Counts, MemberError, Output, read_content};
+use super::{ArchiveError, ArchiveKind, Counts, MemberError, Output, read_content};
 use crate::display::show;
 
 const BLOCK_BYTES: usize = 512;
@@ -55,12 +55,14 @@ pub(super) fn read<R: Read + Seek>(
         survey.note(step.ordinal, &step.verdict, limits)
     })?;
     reader.seek(SeekFrom::Start(0)).map_err(ArchiveError::Io)?;
-    let unpacked_bytes = walk(reader, kind, limits, &mut |step| {
+    let unpacked_bytes = walk(reader, kind, limits, &mut |mut step| {
         match survey.settle(step.ordinal, step.verdict) {
             Verdict::Skip { .. } => {}
             Verdict::Refuse { name, error } => out.hand_out(name, Err(error)),
             Verdict::Take { name } => {
-                let content = unpack(step.entry, step.gauge, limits)?;
+                // The ratio is that of the whole stream, which the meter watches.
+                let allowance = limits.allowance(u64::MAX, step.unpacked_bytes);
+                let content = read_content(&mut step.content, step.declared_bytes, allowance)?;
                 out.hand_out(name, content);
             }
         }
@@ -77,19 +79,11 @@ pub(super) fn read<R: Read + Seek>(
 struct Step<'a> {
     ordinal: u64,
     verdict: Verdict,
-    entry: &'a mut dyn SizedRead,
-    gauge: &'a Gauge,
-}
-
-/// A member's content and how long its header says it is.
-trait SizedRead: Read {
-    fn declared_bytes(&self) -> u64;
-}
-
-impl<R: Read> SizedRead for Entry<'_, R> {
-    fn declared_bytes(&self) -> u64 {
-        self.size()
-    }
+    content: &'a mut dyn Read,
+    /// By its header.
+    declared_bytes: u64,
+    /// Of the archive, so far.
+    unpacked_bytes: u64,
 }
 
 /// Calls `visit` for every member, and reads the stream to its end so that damage
@@ -128,8 +122,9 @@ fn walk<R: Read>(
             visit(Step {
                 ordinal,
                 verdict,
-                entry: &mut entry,
-                gauge: &gauge,
+                declared_bytes: entry.size(),
+                content: &mut entry,
+                unpacked_bytes: gauge.unpacked_bytes(),
             })?;
             ordinal += 1;
         }
@@ -187,20 +182,4 @@ fn is_pax_sparse<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<bool> {
     Ok(records
         .flatten()
         .any(|record| record.key_bytes().starts_with(b"GNU.sparse.")))
-}
-
-/// The content of one member, or why it is refused.
-fn unpack(
-    entry: &mut dyn SizedRead,
-    gauge: &Gauge,
-    limits: &ArchiveLimits,
-) -> Result<Result<Vec<u8>, MemberError>, ArchiveError> {
-    let declared_bytes = entry.declared_bytes();
-    // The ratio is that of the whole stream, which the meter watches.
-    let allowance = limits.allowance(u64::MAX, gauge.unpacked_bytes());
-    match read_content(&mut &mut *entry, declared_bytes, allowance) {
-        Ok(content) => Ok(Ok(content)),
-        Err(ContentFault::Member(error)) => Ok(Err(error)),
-        Err(ContentFault::Archive(exceeded)) => Err(ArchiveError::Limit(exceeded)),
-    }
 }

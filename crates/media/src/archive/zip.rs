@@ -15,7 +15,7 @@ use ::zip::{CompressionMethod, ZipReadOptions};
 
 use super::limits::{ArchiveLimits, LimitName};
 use super::survey::{self, EntryKind, Survey, Verdict, judge};
-use super::{ArchiveError, ArchiveKind, ContentFault, Counts, MemberError, Output, read_content};
+use super::{ArchiveError, ArchiveKind, Counts, MemberError, Output, read_content};
 use crate::display::show;
 
 /// Reads the whole archive.
@@ -47,6 +47,13 @@ fn survey_names<R: Read + Seek>(
     while let Some(entry) = files.next() {
         let entry = entry.map_err(refuse)?;
         survey.note(ordinal, &judge_entry(&entry, limits), limits)?;
+        if ordinal == 0 {
+            spans.push(Span {
+                start: entry.central_header_start(),
+                end: u64::MAX,
+                name: b"(the directory)".to_vec(),
+            });
+        }
         spans.extend(span_of(&entry, files.reader_mut()));
         ordinal += 1;
     }
@@ -70,13 +77,7 @@ fn hand_out_members<R: Read + Seek>(
             Verdict::Refuse { name, error } => out.hand_out(name, Err(error)),
             Verdict::Take { name } => {
                 let reader = files.reader_mut();
-                let content = match unpack(entry, reader, limits, &mut unpacked_bytes) {
-                    Ok(content) => Ok(content),
-                    Err(ContentFault::Member(error)) => Err(error),
-                    Err(ContentFault::Archive(exceeded)) => {
-                        return Err(ArchiveError::Limit(exceeded));
-                    }
-                };
+                let content = unpack(entry, reader, limits, &mut unpacked_bytes)?;
                 out.hand_out(name, content);
             }
         }
@@ -103,11 +104,20 @@ fn kind_of(entry: &ZipFileEntry<'_>) -> EntryKind {
         0o140_000 => EntryKind::Refused(MemberError::Special { what: "a socket" }),
         _ if entry.is_dir() => EntryKind::Directory,
         _ if entry.encrypted() => EntryKind::Refused(MemberError::Encrypted),
+        _ if !is_read(entry.compression()) => EntryKind::Refused(MemberError::Method {
+            method: entry.compression().to_string(),
+        }),
         _ => EntryKind::File,
     }
 }
 
-/// The bytes of the file that an entry takes: local header and data.
+fn is_read(method: CompressionMethod) -> bool {
+    method == CompressionMethod::Stored || method == CompressionMethod::Deflated
+}
+
+/// The bytes of the file that an entry takes: local header and data. The directory
+/// takes all from its start on, so that data behind it or beyond the file's end is
+/// found too.
 struct Span {
     start: u64,
     end: u64,
@@ -155,27 +165,22 @@ fn unpack<R: Read + Seek>(
     reader: &mut R,
     limits: &ArchiveLimits,
     unpacked_bytes: &mut u64,
-) -> Result<Vec<u8>, ContentFault> {
+) -> Result<Result<Vec<u8>, MemberError>, ArchiveError> {
     let declared_bytes = entry.size();
-    let method = entry.compression();
     let allowance = limits.allowance(entry.compressed_size(), *unpacked_bytes);
-    let mut file = entry
-        .with_reader(reader, ZipReadOptions::new())
-        .map_err(|error| ContentFault::Member(refuse_member(&error, method)))?;
+    let mut file = match entry.with_reader(reader, ZipReadOptions::new()) {
+        Ok(file) => file,
+        Err(error) => {
+            let reason = reason_of(&error);
+            return Ok(Err(MemberError::Corrupt { reason }));
+        }
+    };
     let content = read_content(&mut file, declared_bytes, allowance)?;
-    *unpacked_bytes += content.len() as u64;
+    // What fails on the way has been unpacked too, up to what it declares.
+    if declared_bytes <= allowance.bytes {
+        *unpacked_bytes += declared_bytes;
+    }
     Ok(content)
-}
-
-fn refuse_member(error: &ZipError, method: CompressionMethod) -> MemberError {
-    if matches!(error, ZipError::CompressionMethodNotSupported(_)) {
-        return MemberError::Method {
-            method: method.to_string(),
-        };
-    }
-    MemberError::Corrupt {
-        reason: reason_of(error),
-    }
 }
 
 fn refuse(error: ZipError) -> ArchiveError {

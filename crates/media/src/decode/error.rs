@@ -7,8 +7,8 @@ use image::ImageError;
 use image::error::UnsupportedErrorKind;
 use thiserror::Error;
 
-use crate::ImageFormat;
 use crate::display::show;
+use crate::{ImageFormat, ImageLimits};
 
 /// Why a picture was refused. The text is meant for the person who sent it.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -66,11 +66,13 @@ pub enum DecodeError {
         /// The limit.
         limit: u32,
     },
-    /// A decoder wanted more memory than a picture of this size can need.
-    #[error("the {format} needs more memory than a picture of its size should")]
+    /// [`crate::ImageLimits::max_decoder_bytes`].
+    #[error("decoding the {format} takes more than max_decoder_bytes = {limit} beside the picture")]
     DecoderLimit {
         /// What it is.
         format: ImageFormat,
+        /// The limit.
+        limit: u64,
     },
     /// The data ends before the picture does.
     #[error("the {format} is cut short: {reason}")]
@@ -107,11 +109,18 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    pub(super) fn from_library(format: ImageFormat, error: &ImageError) -> Self {
+    pub(super) fn from_library(
+        format: ImageFormat,
+        error: &ImageError,
+        limits: &ImageLimits,
+    ) -> Self {
         let reason = reason_of(error);
         match error {
             ImageError::Unsupported(_) => Self::Unsupported { format, reason },
-            ImageError::Limits(_) => Self::DecoderLimit { format },
+            ImageError::Limits(_) => Self::DecoderLimit {
+                format,
+                limit: limits.max_decoder_bytes,
+            },
             ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 Self::CutShort {
                     format,

@@ -4,14 +4,16 @@
 //! The format is what the content says, never the name. What becomes of the odd
 //! kinds (semantics.md, row 32):
 //!
-//! - EXIF orientation is applied; broken EXIF is ignored ([`orient`]).
+//! - EXIF orientation is applied; broken EXIF is ignored (`orient`).
 //! - Transparency is flattened on white; 16 bits keep their upper 8; grey and
-//!   palette become RGB ([`flatten`]). CMYK and YCCK become RGB by the simple
+//!   palette become RGB (`flatten`). CMYK and YCCK become RGB by the simple
 //!   formula, Adobe's inverted storage assumed as every common reader does. Colour
 //!   profiles are not applied: neither do the pipelines the encoders were trained with.
 //! - Of several pages, frames or pictures the first counts.
-//! - A JPEG that ends before its end marker is refused ([`jpeg`]): half a picture
-//!   would be indexed as if it were the whole one.
+//! - A JPEG that ends before its end marker is refused (`jpeg`): half a picture
+//!   would be indexed as if it were the whole one. Damage inside the coded data is
+//!   another matter: the decoder goes on as well as it can, in the worst case with
+//!   grey for the rest, and does not tell.
 //!
 //! Invariants: the header is checked against [`ImageLimits`] before pixel memory
 //! is spent; one buffer holds the decoder's output and the RGB made from it; a
@@ -35,10 +37,6 @@ pub use error::DecodeError;
 
 use crate::format::describe;
 use crate::{ImageFormat, ImageLimits, Pixels};
-
-/// What a decoder may allocate for chunks, strips and tables whatever the
-/// picture's size: profiles and comments of real photos stay far below.
-const DECODER_ALLOWANCE_BYTES: u64 = 64 << 20;
 
 /// A decoded picture and what its file was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +94,7 @@ fn decode_as(
     bytes: &[u8],
     limits: &ImageLimits,
 ) -> Result<Pixels, DecodeError> {
-    let refuse = |error| DecodeError::from_library(format, &error);
+    let refuse = |error| DecodeError::from_library(format, &error, limits);
     if let Some((width, height)) = format.claimed_sides(bytes) {
         check_sides(format, width, height, limits)?;
     }
@@ -146,9 +144,9 @@ fn open<'a>(
         ImageFormat::Bmp => BmpDecoder::new(input).map(|decoder| Box::new(decoder) as _),
         ImageFormat::Gif => GifDecoder::new(input).map(|decoder| Box::new(decoder) as _),
         ImageFormat::WebP => WebPDecoder::new(input).map(|decoder| Box::new(decoder) as _),
-        ImageFormat::Tiff => return tiff::open(bytes),
+        ImageFormat::Tiff => return tiff::open(bytes, limits),
     };
-    decoder.map_err(|error| DecodeError::from_library(format, &error))
+    decoder.map_err(|error| DecodeError::from_library(format, &error, limits))
 }
 
 /// What the header says, found to be within the limits.
@@ -235,8 +233,23 @@ fn check_sides(
 fn side_limits(limits: &ImageLimits, picture_bytes: u64) -> image::Limits {
     // The sides themselves are judged by `check_sides`, whose errors name the limit.
     let mut library = image::Limits::no_limits();
-    library.max_alloc = Some(picture_bytes.saturating_add(DECODER_ALLOWANCE_BYTES));
+    library.max_alloc = Some(picture_bytes.saturating_add(limits.max_decoder_bytes));
     library.max_image_width = Some(limits.max_side.max(1));
     library.max_image_height = library.max_image_width;
     library
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_a_decoder_is_an_error_of_that_picture() {
+        let outcome: Result<(), _> = contain_panic(ImageFormat::Gif, || panic!("frame {}", 7));
+        assert_eq!(
+            outcome.unwrap_err().to_string(),
+            "the GIF decoder failed on this file: frame 7"
+        );
+        assert_eq!(contain_panic(ImageFormat::Gif, || Ok(1)), Ok(1));
+    }
 }

@@ -18,15 +18,18 @@ use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError, ImageResult};
 
 use super::DecodeError;
-use crate::ImageFormat;
+use crate::{ImageFormat, ImageLimits};
 
 /// `PhotometricInterpretation` (TIFF 6.0, section 8): how samples become colours.
 const BLACK_IS_ZERO: u16 = 1;
 const PALETTE: u16 = 3;
 
 /// Reads the first page's directory.
-pub(super) fn open(bytes: &[u8]) -> Result<Box<dyn ImageDecoder + '_>, DecodeError> {
-    let refuse = |error| DecodeError::from_library(ImageFormat::Tiff, &error);
+pub(super) fn open<'a>(
+    bytes: &'a [u8],
+    limits: &ImageLimits,
+) -> Result<Box<dyn ImageDecoder + 'a>, DecodeError> {
+    let refuse = |error: ImageError| DecodeError::from_library(ImageFormat::Tiff, &error, limits);
     if let Some(palette) = PaletteDecoder::open(bytes).map_err(refuse)? {
         return Ok(Box::new(palette));
     }
