@@ -75,6 +75,7 @@ impl Engine {
             id: *id,
             size: row.size,
             content_type: row.content_type,
+            created: clock::timestamp(row.created_at),
         })
     }
 }

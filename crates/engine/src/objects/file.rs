@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::Objects;
@@ -22,6 +23,8 @@ pub struct ObjectFile {
     pub size: u64,
     /// `image/jpeg` and the like, by content; `application/octet-stream` when it is not known.
     pub content_type: String,
+    /// When these bytes were first stored.
+    pub created: Timestamp,
 }
 
 /// An open original.

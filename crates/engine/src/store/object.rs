@@ -10,6 +10,7 @@ use crate::{error::EngineError, name::ObjectId};
 pub(crate) struct ObjectRow {
     pub(crate) size: u64,
     pub(crate) content_type: String,
+    pub(crate) created_at: i64,
 }
 
 /// The type of an original nobody has looked into yet.
@@ -52,7 +53,7 @@ pub(crate) async fn find(
     connection: &mut SqliteConnection,
     id: &ObjectId,
 ) -> Result<Option<ObjectRow>, EngineError> {
-    let row = sqlx::query("SELECT size, content_type FROM objects WHERE sha256 = ?")
+    let row = sqlx::query("SELECT size, content_type, created_at FROM objects WHERE sha256 = ?")
         .bind(id.as_bytes().as_slice())
         .fetch_optional(connection)
         .await?;
@@ -60,6 +61,7 @@ pub(crate) async fn find(
         Ok(ObjectRow {
             size: unsigned(row.try_get(0)?),
             content_type: row.try_get(1)?,
+            created_at: row.try_get(2)?,
         })
     })
     .transpose()
