@@ -59,6 +59,8 @@ codes! {
     UnsupportedHttpMethod = "UnsupportedHTTPMethod", 403, Docs, "This http method is not supported.";
     /// The body is over the gateway's limit.
     RequestEntityTooLarge = "RequestEntityTooLarge", 413, Ours, "The request body is too large.";
+    /// The client stopped sending before the end of the body.
+    RequestTimeout = "RequestTimeout", 408, Ours, "The rest of the request did not come in time.";
     /// The request line is over the gateway's limit.
     RequestUriTooLong = "RequestURITooLong", 414, Ours, "The request URI is too long.";
     Throttling = "Throttling", 400, Docs, "Request was denied due to request throttling.";

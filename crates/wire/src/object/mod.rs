@@ -41,6 +41,7 @@ codes! {
     InvalidArgument = "InvalidArgument", 400;
     MalformedPostRequest = "MalformedPOSTRequest", 400;
     IncorrectNumberOfFiles = "IncorrectNumberOfFilesInPOSTRequest", 400;
+    RequestTimeout = "RequestTimeout", 400;
     EntityTooLarge = "EntityTooLarge", 400;
     EntityTooSmall = "EntityTooSmall", 400;
     NoSuchBucket = "NoSuchBucket", 404;
