@@ -1,0 +1,136 @@
+//! Where the wire's types meet the engine's: one file a resource, one function an action.
+//!
+//! Called by the gateway once a request's signature is good. A handler turns the request into a command of
+//! the engine and the result into the reply; it decides nothing itself.
+
+mod access;
+mod authorize_file_upload;
+mod collection;
+mod document;
+mod index_options;
+mod job;
+mod namespace;
+mod query;
+mod source;
+mod url_expiration;
+mod vector_index;
+
+use std::sync::OnceLock;
+
+use axum::body::Body;
+use http::Response;
+use http::header::{HeaderName, HeaderValue};
+use lookalike_engine::ObjectId;
+use lookalike_wire::ApiError;
+use lookalike_wire::action::Action;
+use lookalike_wire::dto::{self, Request};
+use lookalike_wire::form::Parameters;
+
+use crate::app::App;
+use crate::error::Failure;
+use crate::gateway::address::HostPort;
+use crate::gateway::listener::Arrival;
+use crate::gateway::reply;
+use crate::gateway::request::RequestId;
+
+/// Says which encoder serves the collection of a request, because a stand-in must never pass for the model it
+/// stands in for.
+pub const ENCODER_HEADER: HeaderName = HeaderName::from_static("x-lookalike-encoder");
+
+/// One verified call.
+pub struct Call<'a> {
+    pub app: &'a App,
+    parameters: &'a Parameters,
+    id: RequestId,
+    /// The address that the client used, for URLs it is given.
+    pub address: Option<HostPort>,
+    pub arrival: Option<Arrival>,
+    encoder: OnceLock<String>,
+}
+
+impl<'a> Call<'a> {
+    pub fn new(
+        app: &'a App,
+        parameters: &'a Parameters,
+        id: RequestId,
+        address: Option<HostPort>,
+        arrival: Option<Arrival>,
+    ) -> Self {
+        Self {
+            app,
+            parameters,
+            id,
+            address,
+            arrival,
+            encoder: OnceLock::new(),
+        }
+    }
+
+    fn request_id(&self) -> String {
+        self.id.as_str().to_owned()
+    }
+
+    /// Names the encoder in the answer's header.
+    fn served_by(&self, encoder: &str) {
+        // The first one named stays; a call is served by one encoder.
+        let _ = self.encoder.set(encoder.to_owned());
+    }
+
+    /// A signed link to a stored file for this client.
+    fn link(&self, object: &ObjectId, file_name: &str, valid_seconds: u64) -> String {
+        self.app
+            .links
+            .url(&self.base_url(), object, file_name, valid_seconds)
+    }
+
+    /// Scheme, host and port under which this client reaches the server. Plain HTTP unless configured
+    /// otherwise: a link must open where nobody trusts the server's certificate.
+    fn base_url(&self) -> String {
+        match (&self.app.public_url, &self.address) {
+            (Some(url), _) => url.as_str().trim_end_matches('/').to_owned(),
+            (None, Some(address)) => format!("http://{address}"),
+            (None, None) => "http://127.0.0.1".to_owned(),
+        }
+    }
+}
+
+/// Decodes, handles and encodes one action.
+pub async fn answer(action: Action, call: &Call<'_>) -> Result<Response<Body>, Failure> {
+    match action {
+        Action::InitVectorDatabase => run(call, namespace::init_vector_database).await,
+        Action::CreateNamespace => run(call, namespace::create).await,
+        Action::DescribeNamespace => run(call, namespace::describe).await,
+        Action::ListNamespaces => run(call, namespace::list).await,
+        Action::DeleteNamespace => run(call, namespace::delete).await,
+        Action::CreateDocumentCollection => run(call, collection::create).await,
+        Action::ListDocumentCollections => run(call, collection::list).await,
+        Action::DeleteDocumentCollection => run(call, collection::delete).await,
+        Action::CreateVectorIndex => run(call, vector_index::create).await,
+        Action::DeleteVectorIndex => run(call, vector_index::delete).await,
+        Action::UploadDocumentAsync => run(call, job::upload).await,
+        Action::GetUploadDocumentJob => run(call, job::get).await,
+        Action::CancelUploadDocumentJob => run(call, job::cancel).await,
+        Action::ListDocuments => run(call, document::list).await,
+        Action::DescribeDocument => run(call, document::describe).await,
+        Action::DeleteDocument => run(call, document::delete).await,
+        Action::QueryContent => run(call, query::query_content).await,
+        Action::AuthorizeFileUpload => run(call, authorize_file_upload::authorize).await,
+    }
+}
+
+async fn run<R: Request>(
+    call: &Call<'_>,
+    handle: impl AsyncFnOnce(&Call<'_>, R) -> Result<R::Response, Failure>,
+) -> Result<Response<Body>, Failure> {
+    let request = R::from_parameters(call.parameters).map_err(ApiError::from)?;
+    for field in dto::unknown_fields::<R>(call.parameters) {
+        call.app.note_unknown_field(R::ACTION.name(), field);
+    }
+    let mut response = reply::json(&handle(call, request).await?)?;
+    if let Some(encoder) = call.encoder.get()
+        && let Ok(value) = HeaderValue::from_str(encoder)
+    {
+        response.headers_mut().insert(ENCODER_HEADER, value);
+    }
+    Ok(response)
+}

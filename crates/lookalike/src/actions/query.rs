@@ -1,0 +1,164 @@
+//! `QueryContent`: the request into a query, the rows into matches.
+
+use lookalike_engine::{ImageQuery, Match, QueryContent, QueryResult, metric_from_name};
+use lookalike_wire::ApiError;
+use lookalike_wire::dto::{
+    self, MESSAGE_SUCCESS, Matches, QueryContentRequest, QueryContentResponse, QueryUsage,
+    STATUS_SUCCESS, VectorList, WindowMatch, WindowMatchGroup, WindowMatchList, WindowMatches,
+};
+
+use super::{Call, access, collection, document, source, url_expiration};
+use crate::error::Failure;
+
+/// Found by its vector; the other sources need full text.
+const BY_VECTOR: i64 = 1;
+
+pub async fn query_content(
+    call: &Call<'_>,
+    request: QueryContentRequest,
+) -> Result<QueryContentResponse, Failure> {
+    let namespace = access::namespace(
+        &request.db_instance_id,
+        request.namespace,
+        &request.namespace_password,
+    )?;
+    let valid_seconds = url_expiration::seconds(request.url_expiration.as_deref())?;
+    let with_window = recall_window(
+        request
+            .recall_window
+            .as_ref()
+            .map(|window| window.0.as_slice()),
+    )?;
+    let image = match &request.file_url {
+        Some(url) => Some(ImageQuery {
+            source: source::of_url(call, url)?,
+            file_name: request
+                .file_name
+                .as_deref()
+                .map(document::file_name)
+                .transpose()?,
+        }),
+        None => None,
+    };
+    let query = QueryContent {
+        text: request.content,
+        image,
+        top_k: request.top_k,
+        offset: request.offset,
+        metric: request
+            .metrics
+            .as_deref()
+            .map(metric_from_name)
+            .transpose()?,
+        include_vector: request.include_vector.unwrap_or_default(),
+        metadata_fields: request.include_metadata_fields.unwrap_or_default(),
+        filter: request.filter.unwrap_or_default(),
+        order_by: request.order_by.unwrap_or_default(),
+        ..QueryContent::new(collection::name(&request.collection)?)
+    };
+    let result = call.app.engine.query(&namespace, &query).await?;
+    call.served_by(&result.encoder);
+    Ok(response(call, result, valid_seconds, with_window))
+}
+
+fn response(
+    call: &Call<'_>,
+    result: QueryResult,
+    valid_seconds: u64,
+    with_window: bool,
+) -> QueryContentResponse {
+    let matches: Vec<dto::Match> = result
+        .matches
+        .into_iter()
+        .map(|found| found_match(call, found, valid_seconds))
+        .collect();
+    let tokens = result.usage.tokens.to_string();
+    QueryContentResponse {
+        request_id: call.request_id(),
+        status: STATUS_SUCCESS.to_owned(),
+        message: MESSAGE_SUCCESS.to_owned(),
+        embedding_tokens: Some(tokens.clone()),
+        usage: Some(QueryUsage {
+            embedding_tokens: tokens,
+            embedding_entries: result.usage.entries.to_string(),
+        }),
+        window_matches: with_window.then(|| WindowMatches {
+            window_matches: matches.iter().map(window).collect(),
+        }),
+        matches: Matches {
+            match_list: matches,
+        },
+        entities: None,
+        relations: None,
+    }
+}
+
+fn found_match(call: &Call<'_>, found: Match, valid_seconds: u64) -> dto::Match {
+    dto::Match {
+        file_url: Some(call.link(&found.object, found.file_name.as_str(), valid_seconds)),
+        id: found.id,
+        file_name: found.file_name.to_string(),
+        content: found.content,
+        loader_metadata: found.loader_metadata,
+        metadata: found.metadata.into_iter().collect(),
+        score: f64::from(found.score),
+        retrieval_source: BY_VECTOR,
+        rerank_score: None,
+        vector: found.vector.map(|vector| VectorList {
+            vector_list: vector,
+        }),
+    }
+}
+
+/// The rows around a match. An image is a document of one row, so whatever the width of the window it holds
+/// the match itself (semantics.md, `QueryContent`).
+fn window(found: &dto::Match) -> WindowMatchGroup {
+    let row = WindowMatch {
+        id: found.id.clone(),
+        file_name: found.file_name.clone(),
+        content: found.content.clone(),
+        loader_metadata: found.loader_metadata.clone(),
+        metadata: found.metadata.clone(),
+    };
+    WindowMatchGroup {
+        window_match: WindowMatchList {
+            window_match: vec![row],
+        },
+    }
+}
+
+/// Whether a window was asked for, its two ends checked.
+fn recall_window(ends: Option<&[i64]>) -> Result<bool, ApiError> {
+    match ends {
+        None => Ok(false),
+        Some([first, second]) if (-10..=0).contains(first) && (0..=10).contains(second) => Ok(true),
+        Some(_) => Err(ApiError::invalid(
+            "RecallWindow",
+            "it must be two integers, the first from -10 to 0, the second from 0 to 10",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn window_has_two_ends_within_ten() {
+        assert!(!recall_window(None).unwrap());
+        for good in [[0, 0], [-10, 10]] {
+            assert!(recall_window(Some(&good)).unwrap());
+        }
+        for bad in [
+            &[][..],
+            &[0],
+            &[-11, 0],
+            &[1, 0],
+            &[0, 11],
+            &[0, -1],
+            &[0, 0, 0],
+        ] {
+            assert!(recall_window(Some(bad)).is_err(), "{bad:?}");
+        }
+    }
+}

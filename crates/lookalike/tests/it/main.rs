@@ -1,0 +1,21 @@
+//! The server as a whole: over real sockets, with the built-in encoder, in this process or as the program
+//! itself.
+//!
+//! Each test carries the mark of how we know what it claims (docs/parity.md): `cloud`, `docs`, `sdk` or
+//! `ours`, at the end of its comment.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod program;
+mod server;
+mod wire;
+
+mod api;
+mod cli;
+mod flow;
+mod gateway;
+mod objects;
+mod pages;
+mod persistence;
+mod signature;
+mod uploads;

@@ -1,0 +1,473 @@
+//! The object store's side: forms in, links out.
+
+use lookalike_wire::dto::{AuthorizeFileUploadRequest, AuthorizeFileUploadResponse};
+use lookalike_wire::object::post_form;
+
+use crate::server::{Running, photo, start, start_with};
+use crate::wire::{Answer, exchange, get, request, simple, tag};
+
+const BOUNDARY: &str = "theBoundary123";
+
+async fn grant(server: &Running) -> AuthorizeFileUploadResponse {
+    server
+        .client
+        .call(&AuthorizeFileUploadRequest {
+            product: "gpdb".to_owned(),
+            region_id: None,
+        })
+        .await
+        .unwrap()
+}
+
+/// The fields that the SDKs send, in Python's order.
+fn fields(grant: &AuthorizeFileUploadResponse) -> Vec<(&str, &str)> {
+    vec![
+        ("OSSAccessKeyId", &grant.access_key_id),
+        ("Signature", &grant.signature),
+        ("key", &grant.object_key),
+        ("policy", &grant.encoded_policy),
+        ("success_action_status", "201"),
+    ]
+}
+
+async fn post(server: &Running, body: &[u8]) -> Answer {
+    let headers = [
+        ("host".to_owned(), server.endpoint.clone()),
+        (
+            "content-type".to_owned(),
+            format!("multipart/form-data; boundary={BOUNDARY}"),
+        ),
+    ];
+    exchange(&server.endpoint, &request("POST", "/", &headers, body)).await
+}
+
+async fn post_fields(server: &Running, fields: &[(&str, &str)], file: &[u8]) -> Answer {
+    post(server, &post_form::write(BOUNDARY, fields, "file", file)).await
+}
+
+/// sdk: bucket and endpoint joined by a dot are the address that the client used.
+#[tokio::test]
+async fn upload_address_follows_the_clients_own() {
+    let server = start().await;
+    let grant = grant(&server).await;
+    assert_eq!(
+        format!("{}.{}", grant.bucket, grant.endpoint),
+        server.endpoint
+    );
+    assert!(!grant.use_accelerate);
+}
+
+/// ours: `--public-url` is what clients are told, whatever address they used.
+#[tokio::test]
+async fn public_url_overrides_the_address() {
+    let server = start_with(&["--public-url", "https://photos.example.com:9443"]).await;
+    let grant = grant(&server).await;
+    assert_eq!(
+        (grant.bucket.as_str(), grant.endpoint.as_str()),
+        ("photos", "example.com:9443")
+    );
+    let answer = post_fields(&server, &fields(&grant), b"bytes").await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+}
+
+/// sdk: Python parses the body of a success and fails on an empty one.
+#[tokio::test]
+async fn form_is_stored_and_answered_in_xml() {
+    let server = start().await;
+    let grant = grant(&server).await;
+    let answer = post_fields(&server, &fields(&grant), b"hello").await;
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (201, Some("application/xml"))
+    );
+    let xml = answer.text();
+    assert_eq!(tag(&xml, "Bucket"), grant.bucket);
+    assert_eq!(tag(&xml, "Key"), grant.object_key);
+    assert_eq!(
+        tag(&xml, "Location"),
+        format!("http://{}/{}", server.endpoint, grant.object_key)
+    );
+    // The MD5 of "hello", as the store's own tag is.
+    assert_eq!(
+        answer.header("etag"),
+        Some("\"5D41402ABC4B2A76B9719D911017C592\"")
+    );
+    assert_eq!(
+        tag(&xml, "ETag"),
+        "&quot;5D41402ABC4B2A76B9719D911017C592&quot;"
+    );
+}
+
+/// sdk: Node's current SDK writes no line break after the file, and a field behind it.
+#[tokio::test]
+async fn malformed_form_of_node_is_understood() {
+    let server = start().await;
+    let grant = grant(&server).await;
+    let mut body = Vec::new();
+    let host = grant.endpoint.clone();
+    for (name, value) in [
+        ("host", host.as_str()),
+        ("OSSAccessKeyId", &grant.access_key_id),
+        ("policy", &grant.encoded_policy),
+        ("Signature", &grant.signature),
+        ("key", &grant.object_key),
+    ] {
+        body.extend(
+            format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            )
+            .into_bytes(),
+        );
+    }
+    body.extend(
+        format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{}\"\r\nContent-Type: \r\n\r\n", grant.object_key)
+            .into_bytes(),
+    );
+    body.extend_from_slice(b"hello");
+    body.extend(
+        format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"success_action_status\"\r\n\r\n201\r\n\r\n--{BOUNDARY}--\r\n")
+            .into_bytes(),
+    );
+    let mut bytes = format!(
+        "POST / HTTP/1.1\r\nhost: {}\r\ncontent-type: multipart/form-data; boundary={BOUNDARY}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n",
+        server.endpoint
+    )
+    .into_bytes();
+    for piece in body.chunks(100) {
+        bytes.extend(format!("{:x}\r\n", piece.len()).into_bytes());
+        bytes.extend_from_slice(piece);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"0\r\n\r\n");
+    let answer = exchange(&server.endpoint, &bytes).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    assert_eq!(
+        answer.header("etag"),
+        Some("\"5D41402ABC4B2A76B9719D911017C592\"")
+    );
+}
+
+/// ours: a policy is really checked, each part with its own code.
+#[tokio::test]
+async fn forms_outside_their_policy_are_refused() {
+    let server = start_with(&["--max-document-bytes", "1000"]).await;
+    let granted = grant(&server).await;
+    let replaced = |name: &str, value: &'static str| {
+        let mut fields = fields(&granted);
+        fields
+            .iter_mut()
+            .filter(|field| field.0 == name)
+            .for_each(|field| field.1 = value);
+        fields
+    };
+    let without = |name: &str| {
+        let mut fields = fields(&granted);
+        fields.retain(|field| field.0 != name);
+        fields
+    };
+    // A policy with no conditions and a far expiry, that nobody here has signed.
+    let forged = "eyJleHBpcmF0aW9uIjoiMjA5OS0wMS0wMVQwMDowMDowMC4wMDBaIiwiY29uZGl0aW9ucyI6W119";
+    for (what, fields, expected) in [
+        (
+            "another key",
+            replaced("key", "uploads/00000000000000000000000000000000"),
+            (403, "AccessDenied"),
+        ),
+        ("no key", without("key"), (403, "AccessDenied")),
+        (
+            "a stranger",
+            replaced("OSSAccessKeyId", "testAK"),
+            (403, "InvalidAccessKeyId"),
+        ),
+        (
+            "no access key",
+            without("OSSAccessKeyId"),
+            (403, "AccessDenied"),
+        ),
+        (
+            "a wrong signature",
+            replaced("Signature", "AAAA"),
+            (403, "SignatureDoesNotMatch"),
+        ),
+        (
+            "a forged policy",
+            replaced("policy", forged),
+            (403, "SignatureDoesNotMatch"),
+        ),
+        ("no policy", without("policy"), (403, "AccessDenied")),
+    ] {
+        let answer = post_fields(&server, &fields, b"bytes").await;
+        assert_eq!(
+            answer.xml_refusal(),
+            (expected.0, expected.1.to_owned()),
+            "{what}"
+        );
+    }
+    assert_eq!(
+        post_fields(&server, &fields(&granted), &[0; 1000])
+            .await
+            .status,
+        201
+    );
+    let answer = post_fields(&server, &fields(&granted), &[0; 1001]).await;
+    assert_eq!(answer.xml_refusal(), (400, "EntityTooLarge".to_owned()));
+    let answer = post_fields(&server, &fields(&granted), &vec![0; 500_000]).await;
+    assert_eq!(answer.xml_refusal(), (400, "EntityTooLarge".to_owned()));
+    assert!(answer.text().contains("max-document-bytes"));
+}
+
+/// ours: a bucket is part of the policy.
+#[tokio::test]
+async fn form_at_another_bucket_is_refused() {
+    let server = start().await;
+    let grant = grant(&server).await;
+    let body = post_form::write(BOUNDARY, &fields(&grant), "file", b"bytes");
+    let headers = [
+        ("host".to_owned(), "other.example.com".to_owned()),
+        (
+            "content-type".to_owned(),
+            format!("multipart/form-data; boundary={BOUNDARY}"),
+        ),
+    ];
+    let answer = exchange(&server.endpoint, &request("POST", "/", &headers, &body)).await;
+    assert_eq!(answer.xml_refusal(), (403, "AccessDenied".to_owned()));
+}
+
+/// ours: what is no form is refused in XML.
+#[tokio::test]
+async fn broken_forms_are_refused() {
+    let server = start().await;
+    let grant = grant(&server).await;
+    for body in [&b""[..], b"nonsense", b"--theBoundary123\r\n\r\n"] {
+        assert_eq!(
+            post(&server, body).await.xml_refusal(),
+            (400, "MalformedPOSTRequest".to_owned())
+        );
+    }
+    let whole = post_form::write(BOUNDARY, &fields(&grant), "file", b"bytes");
+    let cut = &whole[..whole.len() - 10];
+    assert_eq!(post(&server, cut).await.xml_refusal().0, 400);
+}
+
+/// A photo that was indexed, and the path of its link.
+async fn indexed_photo() -> (Running, Vec<u8>, String) {
+    let server = start().await;
+    server.set_up().await;
+    let bytes = photo("rose.jpg");
+    assert_eq!(
+        server
+            .index("albums/a \"red\" rose.jpg", &bytes)
+            .await
+            .status,
+        "Success"
+    );
+    let found = server
+        .search("flower", 1)
+        .await
+        .matches
+        .match_list
+        .remove(0);
+    let url = found.file_url.unwrap();
+    let path = url
+        .strip_prefix(&format!("http://{}", server.endpoint))
+        .unwrap()
+        .to_owned();
+    (server, bytes, path)
+}
+
+/// docs: the link of a match opens with a plain GET, under every address of the server.
+#[tokio::test]
+async fn link_opens_with_its_type_and_harmless_headers() {
+    let (server, bytes, path) = indexed_photo().await;
+    let answer = get(&server.endpoint, &path, &[]).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.body, bytes);
+    for (name, value) in [
+        ("content-type", "image/jpeg"),
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "default-src 'none'; sandbox"),
+        (
+            "content-disposition",
+            "inline; filename=\"a _red_ rose.jpg\"; filename*=UTF-8''a%20%22red%22%20rose.jpg",
+        ),
+        ("accept-ranges", "bytes"),
+    ] {
+        assert_eq!(answer.header(name), Some(value), "{name}");
+    }
+    assert!(answer.header("last-modified").unwrap().ends_with(" GMT"));
+    let other_host = exchange(
+        &server.endpoint,
+        &request(
+            "GET",
+            &path,
+            &[("host".to_owned(), "photos.example".to_owned())],
+            b"",
+        ),
+    )
+    .await;
+    assert_eq!(other_host.body, bytes);
+}
+
+/// docs: HEAD says what GET would.
+#[tokio::test]
+async fn head_of_a_link_has_no_body() {
+    let (server, bytes, path) = indexed_photo().await;
+    let answer = simple("HEAD", &server.endpoint, &path, &[]).await;
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+    assert_eq!(
+        answer.header("content-length"),
+        Some(bytes.len().to_string().as_str())
+    );
+    assert_eq!(answer.header("content-type"), Some("image/jpeg"));
+}
+
+/// docs: parts of a file, and a file that the client has already.
+#[tokio::test]
+async fn ranges_and_tags_are_honoured() {
+    let (server, bytes, path) = indexed_photo().await;
+    let size = bytes.len();
+    let etag = get(&server.endpoint, &path, &[])
+        .await
+        .header("etag")
+        .unwrap()
+        .to_owned();
+    let part = async |range: &str| get(&server.endpoint, &path, &[("range", range)]).await;
+    for (range, first, last) in [("bytes=0-9", 0, 9), ("bytes=-5", size - 5, size - 1)] {
+        let answer = part(range).await;
+        assert_eq!(
+            (answer.status, answer.body.as_slice()),
+            (206, &bytes[first..=last]),
+            "{range}"
+        );
+        assert_eq!(
+            answer.header("content-range"),
+            Some(format!("bytes {first}-{last}/{size}").as_str())
+        );
+    }
+    let beyond = part(&format!("bytes={size}-")).await;
+    assert_eq!(beyond.xml_refusal(), (416, "InvalidRange".to_owned()));
+    assert_eq!(
+        beyond.header("content-range"),
+        Some(format!("bytes */{size}").as_str())
+    );
+    assert_eq!(part("bytes=0-1,4-5").await.body, bytes);
+
+    let same = get(&server.endpoint, &path, &[("if-none-match", &etag)]).await;
+    assert_eq!((same.status, same.body.len()), (304, 0));
+    let other = [("range", "bytes=0-9"), ("if-range", "\"another\"")];
+    assert_eq!(get(&server.endpoint, &path, &other).await.status, 200);
+    let mine = [("range", "bytes=0-9"), ("if-range", etag.as_str())];
+    assert_eq!(get(&server.endpoint, &path, &mine).await.status, 206);
+}
+
+/// docs: a link that was changed, or is over, answers 403 in XML; a file that is not there 404.
+#[tokio::test]
+async fn links_are_really_checked() {
+    let (server, _, path) = indexed_photo().await;
+    let (file, proof) = path.split_once('?').unwrap();
+    let expires = proof
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("Expires="))
+        .unwrap();
+    let refusal = async |target: &str| get(&server.endpoint, target, &[]).await.xml_refusal();
+    assert_eq!(refusal(file).await, (403, "AccessDenied".to_owned()));
+    let later = path.replace(expires, "99999999999");
+    assert_eq!(
+        refusal(&later).await,
+        (403, "SignatureDoesNotMatch".to_owned())
+    );
+    let renamed = path.replace("rose.jpg", "page.html");
+    assert_eq!(
+        refusal(&renamed).await,
+        (403, "SignatureDoesNotMatch".to_owned())
+    );
+    assert_eq!(
+        refusal("/objects/nothing").await,
+        (404, "NoSuchKey".to_owned())
+    );
+    assert_eq!(
+        refusal("/uploads/0123456789abcdef0123456789abcdef").await,
+        (403, "AccessDenied".to_owned())
+    );
+    assert_eq!(
+        simple("DELETE", &server.endpoint, &path, &[])
+            .await
+            .xml_refusal(),
+        (405, "MethodNotAllowed".to_owned())
+    );
+}
+
+/// docs: a link is over after its time. Signed here with the server's own secret and a time that has passed.
+#[tokio::test]
+async fn expired_link_is_refused() {
+    use lookalike_wire::Secret;
+    use lookalike_wire::object::presign;
+    use lookalike_wire::sign::SigningKey;
+
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_with(&["--data", folder.path().to_str().unwrap()]).await;
+    let secret = Secret::from(
+        fs_err::read_to_string(folder.path().join("link-key"))
+            .unwrap()
+            .as_str(),
+    );
+    let signer = SigningKey {
+        access_key_id: "lookalike-objects",
+        secret: &secret,
+        security_token: None,
+    };
+    let key = format!("objects/{}/dog.jpg", "0".repeat(64));
+    let target = |seconds: i64| {
+        let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
+        format!("/{key}?{}", presign::query(&key, at, &signer))
+    };
+    let answer = get(&server.endpoint, &target(-1), &[]).await;
+    assert_eq!(answer.xml_refusal(), (403, "AccessDenied".to_owned()));
+    assert!(answer.text().contains("expired"), "{}", answer.text());
+    assert_eq!(
+        get(&server.endpoint, &target(60), &[]).await.xml_refusal(),
+        (404, "NoSuchKey".to_owned())
+    );
+}
+
+/// ours: bytes that are a page and not a picture never become a page in a browser.
+#[tokio::test]
+async fn uploaded_page_is_not_served_as_one() {
+    use lookalike_wire::Secret;
+    use lookalike_wire::object::presign;
+    use lookalike_wire::sign::SigningKey;
+
+    let folder = tempfile::tempdir().unwrap();
+    let server = start_with(&["--data", folder.path().to_str().unwrap()]).await;
+    let url = server
+        .client
+        .upload(b"<script>alert(1)</script>")
+        .await
+        .unwrap();
+    let key = url.rsplit_once(&format!("{}/", server.endpoint)).unwrap().1;
+    let secret = Secret::from(
+        fs_err::read_to_string(folder.path().join("link-key"))
+            .unwrap()
+            .as_str(),
+    );
+    let signer = SigningKey {
+        access_key_id: "lookalike-objects",
+        secret: &secret,
+        security_token: None,
+    };
+    let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(60);
+    let answer = get(
+        &server.endpoint,
+        &format!("/{key}?{}", presign::query(key, at, &signer)),
+        &[],
+    )
+    .await;
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (200, Some("application/octet-stream"))
+    );
+    assert_eq!(
+        answer.header("content-security-policy"),
+        Some("default-src 'none'; sandbox")
+    );
+}
