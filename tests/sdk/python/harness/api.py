@@ -131,10 +131,10 @@ class Api:
         assert reply.status_code == 200
         return reply.body
 
-    def call_with_file(self, action: str, content: bytes, **fields):
-        """The Advance call: the SDK uploads `content` first and then sends the URL."""
+    def call_with_file(self, action: str, file: bytes, **fields):
+        """The Advance call: the SDK uploads `file` first and then sends the URL."""
         method = getattr(self.client, f"{snake(action)}_advance")
-        request = self.request(f"{action}AdvanceRequest", file_url_object=io.BytesIO(content), **fields)
+        request = self.request(f"{action}AdvanceRequest", file_url_object=io.BytesIO(file), **fields)
         reply = method(request, self.options())
         assert reply.status_code == 200
         return reply.body
@@ -170,13 +170,13 @@ class Api:
             fields["content"] = text
         return self.call("QueryContent", **fields).matches.match_list
 
-    def query_image(self, content: bytes, name: str, **fields):
-        return self.call_with_file("QueryContent", content, file_name=name, **fields).matches.match_list
+    def query_image(self, picture: bytes, name: str, **fields):
+        return self.call_with_file("QueryContent", picture, file_name=name, **fields).matches.match_list
 
     def documents(self) -> list[str]:
         body = self.call("ListDocuments")
         names = [document.file_name for document in body.items.document_list]
-        assert body.count == len(names)
+        assert IS_OLD_SDK or body.count == len(names), "3.5.0 does not know Count"
         return names
 
 
