@@ -59,7 +59,7 @@ fn encoder(criterion: &mut Criterion, name: &str, model: &ServedModel) {
 
 fn builtin(criterion: &mut Criterion) {
     criterion.bench_function("builtin_load", |bencher| {
-        bencher.iter(|| Models::open(one_thread()))
+        bencher.iter(|| Models::open(one_thread()));
     });
     let models = Models::open(one_thread()).expect("the built-in encoder needs no files");
     encoder(criterion, "builtin", &models.builtin());
