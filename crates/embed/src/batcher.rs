@@ -1,7 +1,7 @@
 //! One thread owns a model; requests wait in three lines: texts, query pictures, ingested pictures.
 //!
-//! Queries overtake ingestion, which is fed to the model in small batches so that a query never waits for more than one of
-//! them. Requests whose caller has gone are dropped unseen. A panic in the model is an error to the callers whose inputs
+//! Queries, texts and pictures in the order in which they came, overtake ingestion, which is fed to the model in small batches
+//! so that a query never waits for more than one of them. Requests whose caller has gone are dropped unseen. A panic in the model is an error to the callers whose inputs
 //! caused it; the thread goes on.
 //!
 //! The lines have no bound of their own: a caller waits for its answer, so their length is bounded by how many requests
@@ -32,8 +32,8 @@ pub enum Priority {
 /// How work is cut for the model.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BatchLimits {
-    /// Pictures that go to the model at once; a query waits for at most this many.
-    pub(crate) max_images: usize,
+    /// Inputs that go to the model at once; a query waits for at most this many that came after it.
+    pub(crate) max_inputs: usize,
     /// How long a batch of ingestion that is not full waits for more.
     pub(crate) ingest_wait: Duration,
 }
@@ -55,16 +55,20 @@ struct Lines {
     texts: VecDeque<TextRequest>,
     queries: VecDeque<ImageRequest>,
     ingest: VecDeque<ImageRequest>,
+    /// Number of the next request: tells whether a text or a picture came first.
+    next_number: u64,
     closed: bool,
 }
 
 struct TextRequest {
+    number: u64,
     text: String,
     reply: Reply<TextEmbedding>,
 }
 
 /// A request larger than a batch stays in line with what it already has.
 struct ImageRequest {
+    number: u64,
     waiting: VecDeque<PreparedImage>,
     done: Vec<Vec<f32>>,
     reply: Reply<Vec<Vec<f32>>>,
@@ -95,10 +99,7 @@ impl Batcher {
 
     pub(crate) async fn text(&self, text: String) -> Result<TextEmbedding, EmbedError> {
         let (reply, answer) = oneshot::channel();
-        self.shared
-            .lock()
-            .texts
-            .push_back(TextRequest { text, reply });
+        self.shared.lock().push_text(text, reply);
         self.shared.wake.notify_one();
         answer.await.unwrap_or(Err(EmbedError::Closed))
     }
@@ -112,12 +113,7 @@ impl Batcher {
             return Ok(Vec::new());
         }
         let (reply, answer) = oneshot::channel();
-        let request = ImageRequest {
-            done: Vec::with_capacity(images.len()),
-            waiting: images.into(),
-            reply,
-        };
-        self.shared.lock().line(priority).push_back(request);
+        self.shared.lock().push_images(images, priority, reply);
         self.shared.wake.notify_one();
         answer.await.unwrap_or(Err(EmbedError::Closed))
     }
@@ -145,12 +141,49 @@ impl Lines {
         }
     }
 
+    fn push_text(&mut self, text: String, reply: Reply<TextEmbedding>) {
+        let number = self.number();
+        self.texts.push_back(TextRequest {
+            number,
+            text,
+            reply,
+        });
+    }
+
+    fn push_images(
+        &mut self,
+        images: Vec<PreparedImage>,
+        priority: Priority,
+        reply: Reply<Vec<Vec<f32>>>,
+    ) {
+        let request = ImageRequest {
+            number: self.number(),
+            done: Vec::with_capacity(images.len()),
+            waiting: images.into(),
+            reply,
+        };
+        self.line(priority).push_back(request);
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
+    }
+
+    /// Whether the oldest query is a text.
+    fn text_is_next(&self) -> bool {
+        match (self.texts.front(), self.queries.front()) {
+            (Some(text), Some(picture)) => text.number < picture.number,
+            (text, _) => text.is_some(),
+        }
+    }
+
     fn idle(&self) -> bool {
         self.texts.is_empty() && self.queries.is_empty() && self.ingest.is_empty()
     }
 
     /// Only ingestion is waiting, and it would not fill a batch.
-    fn may_wait(&self, max_images: usize) -> bool {
+    fn may_wait(&self, max_inputs: usize) -> bool {
         let waiting: usize = self
             .ingest
             .iter()
@@ -159,7 +192,7 @@ impl Lines {
         self.texts.is_empty()
             && self.queries.is_empty()
             && waiting > 0
-            && waiting < max_images
+            && waiting < max_inputs
             && !self.closed
     }
 
@@ -217,8 +250,8 @@ impl Worker {
                 .wait(lines)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        if lines.may_wait(self.limits.max_images) {
-            let more = |lines: &mut Lines| lines.may_wait(self.limits.max_images);
+        if lines.may_wait(self.limits.max_inputs) {
+            let more = |lines: &mut Lines| lines.may_wait(self.limits.max_inputs);
             let waited = self
                 .shared
                 .wake
@@ -226,15 +259,16 @@ impl Worker {
             lines = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
 
-        if !lines.texts.is_empty() {
-            return Work::Texts(lines.texts.drain(..).collect());
+        if lines.text_is_next() {
+            let count = self.limits.max_inputs.min(lines.texts.len());
+            return Work::Texts(lines.texts.drain(..count).collect());
         }
         let priority = if lines.queries.is_empty() {
             Priority::Ingest
         } else {
             Priority::Query
         };
-        Work::Images(priority, take(lines.line(priority), self.limits.max_images))
+        Work::Images(priority, take(lines.line(priority), self.limits.max_inputs))
     }
 
     fn answer_texts(&self, requests: Vec<TextRequest>) {
@@ -332,10 +366,10 @@ impl Worker {
     }
 }
 
-/// Takes up to `max_images` pictures off the head of a line.
-fn take(line: &mut VecDeque<ImageRequest>, max_images: usize) -> Vec<Portion> {
+/// Takes up to `max_inputs` pictures off the head of a line.
+fn take(line: &mut VecDeque<ImageRequest>, max_inputs: usize) -> Vec<Portion> {
     let mut portions = Vec::new();
-    let mut room = max_images;
+    let mut room = max_inputs;
     while room > 0
         && let Some(mut request) = line.pop_front()
     {

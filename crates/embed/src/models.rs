@@ -22,7 +22,7 @@ use crate::served::{Loaded, ServedModel, label};
 use crate::vector::Lift;
 
 /// Larger batches gain nothing on a CPU and keep queries waiting.
-const MAX_BATCH_IMAGES: usize = 8;
+const MAX_BATCH_INPUTS: usize = 8;
 const INGEST_WAIT: Duration = Duration::from_millis(2);
 
 /// What to load and how much to spend on it.
@@ -241,9 +241,9 @@ impl Runtime {
             name: "the encoders".to_owned(),
             source: LoadError::Thread(std::io::Error::other(error)),
         })?;
-        let max_images = pool.current_num_threads().min(MAX_BATCH_IMAGES);
+        let max_inputs = pool.current_num_threads().min(MAX_BATCH_INPUTS);
         let limits = BatchLimits {
-            max_images,
+            max_inputs,
             ingest_wait: INGEST_WAIT,
         };
         Ok(Self {

@@ -73,7 +73,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(max_images: usize) -> Self {
+    fn new(max_inputs: usize) -> Self {
         let (begun_sender, begun) = mpsc::channel();
         let (gate, gate_receiver) = mpsc::channel();
         let info = EncoderInfo {
@@ -89,7 +89,7 @@ impl Stage {
         });
         let pool = Arc::new(ThreadPoolBuilder::new().num_threads(1).build().unwrap());
         let limits = BatchLimits {
-            max_images,
+            max_inputs,
             ingest_wait: Duration::ZERO,
         };
         let batcher = Arc::new(Batcher::start(recorder.clone(), pool, limits).unwrap());
@@ -178,21 +178,30 @@ fn answer<T>(stage: &Stage, task: tokio::task::JoinHandle<T>) -> T {
 }
 
 #[test]
-fn queries_overtake_ingestion_and_texts_go_first() {
+fn queries_overtake_ingestion_and_keep_their_own_order() {
     let stage = Stage::new(2);
     let first = stage.occupy();
     let ingest = stage.images(&[1, 2, 3], Priority::Ingest);
+    let texts: Vec<_> = ["a", "b"].map(|text| stage.text(text)).into();
     let query = stage.images(&[9], Priority::Query);
-    let text = stage.text("t");
-    stage.run(5);
+    let later = stage.text("z");
+    stage.run(6);
     assert_eq!(answer(&stage, ingest).unwrap(), [[1.0], [2.0], [3.0]]);
     assert_eq!(answer(&stage, query).unwrap(), [[9.0]]);
-    assert_eq!(answer(&stage, text).unwrap().vector, [116.0]);
+    assert_eq!(answer(&stage, later).unwrap().vector, [122.0]);
+    for text in texts {
+        answer(&stage, text).unwrap();
+    }
     answer(&stage, first).unwrap();
-    assert_eq!(
-        stage.calls(),
-        [vec![0], vec![b't'], vec![9], vec![1, 2], vec![3]]
-    );
+    let expected = [
+        vec![0],
+        vec![b'a', b'b'],
+        vec![9],
+        vec![b'z'],
+        vec![1, 2],
+        vec![3],
+    ];
+    assert_eq!(stage.calls(), expected);
 }
 
 #[test]

@@ -32,7 +32,8 @@ pub(super) fn read(
 
 /// Affine map of rows.
 pub(super) struct Linear {
-    /// Features out x features in, as stored.
+    /// Features in x features out: stored the other way round, but a product of few rows would then spend a third of its
+    /// time on bringing the weights into this order.
     weight: Tensor,
     bias: Option<Tensor>,
 }
@@ -57,22 +58,20 @@ impl Linear {
         input: usize,
         output: usize,
     ) -> std::result::Result<Self, LoadError> {
-        Ok(Self {
-            weight: read(file, &format!("{name}.weight"), &[output, input])?,
-            bias: None,
-        })
+        let stored = read(file, &format!("{name}.weight"), &[output, input])?;
+        Ok(Self::from_stored(&stored).expect("a matrix can be transposed"))
     }
 
     /// Takes a `[features out, …]` tensor whose other dimensions are read as one.
-    pub(super) fn from_tensor(weight: &Tensor) -> Result<Self> {
+    pub(super) fn from_stored(weight: &Tensor) -> Result<Self> {
         Ok(Self {
-            weight: weight.flatten_from(1)?,
+            weight: weight.flatten_from(1)?.t()?.contiguous()?,
             bias: None,
         })
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let product = x.matmul(&self.weight.t()?)?;
+        let product = x.matmul(&self.weight)?;
         match &self.bias {
             Some(bias) => product.broadcast_add(bias),
             None => Ok(product),

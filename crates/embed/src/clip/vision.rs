@@ -52,7 +52,7 @@ impl Vision {
             patch,
             mean: preprocessor.image_mean,
             std: preprocessor.image_std,
-            patches: Linear::from_tensor(&kernels).expect("a stored tensor can be flattened"),
+            patches: Linear::from_stored(&kernels).expect("a stored tensor can be flattened"),
             class: class.unsqueeze(0).expect("a vector is one row"),
             positions: read(
                 file,

@@ -63,7 +63,7 @@ fn served() -> (ServedModel, ServedModel) {
     });
     let pool = Arc::new(ThreadPoolBuilder::new().num_threads(1).build().unwrap());
     let limits = BatchLimits {
-        max_images: 2,
+        max_inputs: 2,
         ingest_wait: Duration::ZERO,
     };
     let batcher = Batcher::start(encoder.clone(), pool, limits).unwrap();
