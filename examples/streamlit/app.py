@@ -52,8 +52,9 @@ if text_query:
     except Exception as error:
         st.error(getattr(error, "message", str(error)))
         st.stop()
-    columns = st.columns(COLUMNS)
-    for place, match in enumerate(matches):
-        with columns[place % COLUMNS]:
-            st.image(match.file_url, caption=match.metadata.get("caption") or match.file_name)
-            st.caption(f"score {match.score:.3f}")
+    for start in range(0, len(matches), COLUMNS):
+        row = matches[start : start + COLUMNS]
+        for column, match in zip(st.columns(COLUMNS), row):
+            with column:
+                st.image(match.file_url, caption=match.metadata.get("caption") or match.file_name)
+                st.caption(f"score {match.score:.3f}")

@@ -10,7 +10,7 @@ def test_the_start_page_says_what_this_is_and_how_to_use_it(browser, server):
     assert "Lookalike" in text
     assert server.address in text, "the address to put into the SDK's configuration"
     assert "endpoint" in text and "_open_platform_endpoint" in text
-    assert "not CLIP" in text or "built-in" in text, "which encoder answers is never hidden"
+    assert "builtin-imagenet-words" in text and "stand-in" in text, "which encoder answers is never hidden"
 
 
 def test_the_start_page_needs_nothing_from_elsewhere(browser, server):

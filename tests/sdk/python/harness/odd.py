@@ -1,4 +1,4 @@
-"""The collection of odd files that may lie beside the checkout, row by row."""
+"""Odd files, row by row: those of `tests/fixtures`, and the larger collection that may lie beside the checkout."""
 
 import csv
 import re
@@ -11,7 +11,10 @@ IMAGE_EXTENSIONS = (".bmp", ".jpg", ".jpeg", ".png", ".tiff")
 ARCHIVE_EXTENSIONS = (".zip", ".tar", ".gz", ".tgz")
 
 
-def folder() -> Path | None:
+FIXTURES = ROOT / "tests/fixtures/odd"
+
+
+def collection() -> Path | None:
     """`shared/data/odd-dev` beside the checkout or further up."""
     candidates = (parent / "shared/data/odd-dev" for parent in ROOT.parents)
     return next((path for path in candidates if (path / "manifest.csv").is_file()), None)
@@ -48,10 +51,13 @@ class OddFile:
         return int(count[1])
 
 
+def rows(folder: Path) -> list[OddFile]:
+    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as table:
+        return [OddFile(folder / row["file"], row["what"], row["expected"], row["why"]) for row in csv.DictReader(table)]
+
+
 def files() -> list[OddFile]:
-    base = folder()
-    if base is None:
-        return []
-    with (base / "manifest.csv").open(encoding="utf-8", newline="") as table:
-        rows = list(csv.DictReader(table))
-    return [OddFile(base / row["file"], row["what"], row["expected"], row["why"]) for row in rows]
+    """Every odd file there is here, each name once."""
+    beside = collection()
+    every = [*rows(FIXTURES), *(rows(beside) if beside else [])]
+    return sorted({file.path.name: file for file in every}.values(), key=lambda file: file.path.name)
