@@ -24,7 +24,7 @@ use crate::gateway::router;
 use crate::objects::links::Links;
 
 /// File in the data folder that holds the address in use.
-const ENDPOINT_FILE: &str = "endpoint";
+pub const ENDPOINT_FILE: &str = "endpoint";
 /// Texts whose vectors are remembered.
 const TEXT_CACHE_ENTRIES: u64 = 4096;
 

@@ -6,6 +6,7 @@
 mod ca;
 mod demo;
 mod embed;
+mod health;
 mod models;
 mod reference;
 mod runtime;
@@ -52,6 +53,8 @@ enum Commands {
     Models(models::Models),
     /// Print the path of the certificate authority that clients are to trust
     Ca(ca::Ca),
+    /// Ask the running server of a data folder whether it is ready
+    Health(health::Health),
     #[command(hide = true)]
     Reference(reference::Reference),
 }
@@ -118,6 +121,7 @@ fn carry_out(command: Commands) -> anyhow::Result<()> {
         Commands::Embed(embed) => embed.run(),
         Commands::Models(models) => models.run(),
         Commands::Ca(ca) => ca.run(),
+        Commands::Health(health) => health.run(),
         Commands::Reference(reference) => reference.run(),
     }
 }

@@ -308,3 +308,26 @@ fn generated_pages_are_up_to_date() {
         );
     }
 }
+
+/// ours: a container's health check needs no other program than this one.
+#[test]
+fn health_tells_a_ready_server_from_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let never_started = run(&["health", "--data", data]);
+    assert_eq!(never_started.status.code(), Some(1));
+    let process = Process::serve(folder.path(), &[]);
+    let mut answer = run(&["health", "--data", data]);
+    for _ in 0..1000 {
+        if answer.status.success() {
+            break;
+        }
+        assert!(stderr(&answer).contains("not ready"), "{}", stderr(&answer));
+        answer = run(&["health", "--data", data]);
+    }
+    assert_eq!(stdout(&answer), format!("ready at {}\n", process.endpoint));
+    process.kill();
+    let killed = run(&["health", "--data", data]);
+    assert_eq!(killed.status.code(), Some(1));
+    assert!(stderr(&killed).contains("does not answer"));
+}
