@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::post_form::PostForm;
+use super::post_form::{Fields, PostForm};
 use super::{ObjectError, ObjectErrorCode};
 use crate::secret::Secret;
 use crate::sign::{Credentials, hmac_sha1, same};
@@ -45,18 +45,59 @@ pub fn sign(encoded: &str, secret: &Secret) -> String {
     STANDARD.encode(hmac_sha1(secret.expose().as_bytes(), encoded.as_bytes()))
 }
 
-/// Whether the form may be stored.
-///
-/// `bucket` is what the request's host says. Errors: `AccessDenied` (no or
-/// expired policy, broken condition), `InvalidAccessKeyId`,
-/// `SignatureDoesNotMatch`, `InvalidPolicyDocument`, `EntityTooLarge`,
-/// `EntityTooSmall`.
+/// How many bytes a policy lets a file have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LengthRange {
+    pub min: u64,
+    pub max: u64,
+}
+
+impl LengthRange {
+    /// Errors: `EntityTooLarge`, `EntityTooSmall`.
+    pub fn check(self, length: u64) -> Result<(), ObjectError> {
+        let Self { min, max } = self;
+        if length > max {
+            return Err(ObjectError::new(
+                ObjectErrorCode::EntityTooLarge,
+                format!(
+                    "Your proposed upload of {length} bytes exceeds the maximum allowed size of {max} bytes."
+                ),
+            ));
+        }
+        if length < min {
+            return Err(ObjectError::new(
+                ObjectErrorCode::EntityTooSmall,
+                format!(
+                    "Your proposed upload of {length} bytes is smaller than the minimum allowed size of {min} bytes."
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Whether the form may be stored: [`authorize_fields`] and the length of its file.
 pub fn authorize(
     form: &PostForm<'_>,
     bucket: &str,
     credentials: &Credentials,
     now: Timestamp,
 ) -> Result<(), ObjectError> {
+    let range = authorize_fields(&form.fields, bucket, credentials, now)?;
+    range.check(form.file.bytes.len() as u64)
+}
+
+/// Whether a form with these fields may be stored, and how long its file may be.
+///
+/// `bucket` is what the request's host says. Errors: `AccessDenied` (no or
+/// expired policy, broken condition), `InvalidAccessKeyId`,
+/// `SignatureDoesNotMatch`, `InvalidPolicyDocument`.
+pub fn authorize_fields(
+    form: &Fields<'_>,
+    bucket: &str,
+    credentials: &Credentials,
+    now: Timestamp,
+) -> Result<LengthRange, ObjectError> {
     let field = |name: &str| {
         form.get(name)
             .filter(|value| !value.is_empty())
@@ -88,10 +129,18 @@ pub fn authorize(
     if now >= policy.expires_at {
         return Err(denied("Policy expired."));
     }
+    let mut range = LengthRange {
+        min: 0,
+        max: u64::MAX,
+    };
     for condition in &policy.conditions {
         check(condition, form, bucket)?;
+        if let Condition::ContentLength { min, max } = condition {
+            range.min = range.min.max(*min);
+            range.max = range.max.min(*max);
+        }
     }
-    Ok(())
+    Ok(range)
 }
 
 struct Policy {
@@ -177,7 +226,7 @@ fn field_name(value: &Value) -> Option<String> {
     Some(value.as_str()?.strip_prefix('$')?.to_owned())
 }
 
-fn check(condition: &Condition, form: &PostForm<'_>, bucket: &str) -> Result<(), ObjectError> {
+fn check(condition: &Condition, form: &Fields<'_>, bucket: &str) -> Result<(), ObjectError> {
     let value_of = |field: &str| {
         if field.eq_ignore_ascii_case("bucket") {
             Some(bucket)
@@ -200,25 +249,8 @@ fn check(condition: &Condition, form: &PostForm<'_>, bucket: &str) -> Result<(),
                 )));
             }
         }
-        Condition::ContentLength { min, max } => {
-            let length = form.file.bytes.len() as u64;
-            if length > *max {
-                return Err(ObjectError::new(
-                    ObjectErrorCode::EntityTooLarge,
-                    format!(
-                        "Your proposed upload of {length} bytes exceeds the maximum allowed size of {max} bytes."
-                    ),
-                ));
-            }
-            if length < *min {
-                return Err(ObjectError::new(
-                    ObjectErrorCode::EntityTooSmall,
-                    format!(
-                        "Your proposed upload of {length} bytes is smaller than the minimum allowed size of {min} bytes."
-                    ),
-                ));
-            }
-        }
+        // The file's length is known only when it is here.
+        Condition::ContentLength { .. } => {}
     }
     Ok(())
 }

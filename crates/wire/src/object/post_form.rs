@@ -9,12 +9,16 @@
 //! from the end of the body, anchored on exact text, so no byte of a file is
 //! ever taken for a delimiter; the work is linear in the body's length.
 
+mod arriving;
+
 use std::ops::Range;
 
 use memchr::memmem;
 
 use super::{ObjectError, ObjectErrorCode};
 use crate::form::is_media_type;
+
+pub use arriving::{FileTail, PostHead};
 
 /// Bounds on the parts before the file. The gateway bounds the whole body, the policy the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,10 +86,28 @@ impl From<PostFormError> for ObjectError {
 /// A field's name and its value.
 pub type NamedValue<'a> = (&'a str, &'a str);
 
+/// The fields of a form in order of arrival.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields<'a>(Vec<NamedValue<'a>>);
+
+impl<'a> Fields<'a> {
+    /// The first value of a field; names are compared without case.
+    pub fn get(&self, name: &str) -> Option<&'a str> {
+        self.0
+            .iter()
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| *value)
+    }
+
+    pub fn as_slice(&self) -> &[NamedValue<'a>] {
+        &self.0
+    }
+}
+
 /// A form with one file, borrowed from the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostForm<'a> {
-    fields: Vec<NamedValue<'a>>,
+    pub fields: Fields<'a>,
     pub file: FilePart<'a>,
 }
 
@@ -104,15 +126,12 @@ pub struct FilePart<'a> {
 impl<'a> PostForm<'a> {
     /// The first value of a field; names are compared without case.
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.fields
-            .iter()
-            .find(|(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, value)| *value)
+        self.fields.get(name)
     }
 
     /// The fields in order of arrival.
     pub fn fields(&self) -> &[NamedValue<'a>] {
-        &self.fields
+        self.fields.as_slice()
     }
 }
 
@@ -131,12 +150,41 @@ pub fn parse_within<'a>(
     body: &'a [u8],
     limits: &PostFormLimits,
 ) -> Result<PostForm<'a>, PostFormError> {
+    let boundary = boundary_within(content_type, limits)?;
+    let (mut fields, headers, content) = parse_fields(boundary, body, limits)?;
+    let (bytes, trailing) = split_file(content, boundary)?;
+    fields.extend(trailing);
+    let start = body.len() - content.len();
+    Ok(PostForm {
+        fields: Fields(fields),
+        file: FilePart {
+            bytes,
+            range: start..start + bytes.len(),
+            file_name: headers.file_name,
+            content_type: headers.content_type.filter(|text| !text.is_empty()),
+        },
+    })
+}
+
+fn boundary_within<'a>(
+    content_type: &'a str,
+    limits: &PostFormLimits,
+) -> Result<&'a str, PostFormError> {
     let boundary = boundary(content_type).ok_or(PostFormError::ContentType)?;
     if boundary.len() > limits.max_boundary_bytes {
         return Err(PostFormError::BoundaryTooLong {
             max: limits.max_boundary_bytes,
         });
     }
+    Ok(boundary)
+}
+
+/// The fields before the file, the file's own headers, and all that follows those.
+fn parse_fields<'a>(
+    boundary: &str,
+    body: &'a [u8],
+    limits: &PostFormLimits,
+) -> Result<(Vec<NamedValue<'a>>, PartHeaders<'a>, &'a [u8]), PostFormError> {
     let delimiter = format!("\r\n--{boundary}");
     let find_delimiter = memmem::Finder::new(&delimiter);
     let opening = format!("--{boundary}\r\n");
@@ -152,18 +200,7 @@ pub fn parse_within<'a>(
         };
         let (headers, content) = split_headers(rest, limits)?;
         if headers.name == "file" {
-            let (bytes, trailing) = split_file(content, boundary)?;
-            fields.extend(trailing);
-            let start = body.len() - content.len();
-            return Ok(PostForm {
-                fields,
-                file: FilePart {
-                    bytes,
-                    range: start..start + bytes.len(),
-                    file_name: headers.file_name,
-                    content_type: headers.content_type.filter(|text| !text.is_empty()),
-                },
-            });
+            return Ok((fields, headers, content));
         }
         if fields.len() == limits.max_fields {
             return Err(PostFormError::TooManyFields {
@@ -284,6 +321,14 @@ fn split_headers<'a>(
     Ok((headers, &part[length + BLANK_LINE.len()..]))
 }
 
+/// The one field that a client sends after the file.
+const STATUS: NamedValue<'static> = ("success_action_status", "201");
+
+fn late_field(boundary: &str) -> String {
+    let (name, value) = STATUS;
+    format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}")
+}
+
 /// The file's bytes, and the field after them if there is Node's.
 ///
 /// wire.md 6.3: strip the closing delimiter, then the exact text of the one late
@@ -293,11 +338,7 @@ fn split_file<'a>(
     tail: &'a [u8],
     boundary: &str,
 ) -> Result<(&'a [u8], Option<NamedValue<'a>>), PostFormError> {
-    const STATUS: NamedValue<'static> = ("success_action_status", "201");
-    let late_field = format!(
-        "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"\r\n\r\n{}",
-        STATUS.0, STATUS.1
-    );
+    let late_field = late_field(boundary);
     let closed = tail.strip_suffix(b"\r\n").unwrap_or(tail);
     let content = closed
         .strip_suffix(format!("\r\n--{boundary}--").as_bytes())

@@ -282,3 +282,50 @@ proptest! {
         }
     }
 }
+
+/// Reads a body as the gateway does: the head when it is there, the file as it comes.
+fn read_arriving(body: &[u8], piece_bytes: usize) -> Result<(usize, Vec<u8>), PostFormError> {
+    let (mut buffered, mut rest) = (Vec::new(), body);
+    let (fields, file_start) = loop {
+        match PostHead::parse(TYPE, &buffered) {
+            Ok(head) => break (head.fields.as_slice().len(), head.file_start),
+            Err(error) if rest.is_empty() => return Err(error),
+            Err(_) => {}
+        }
+        let (piece, behind) = rest.split_at(piece_bytes.min(rest.len()));
+        buffered.extend_from_slice(piece);
+        rest = behind;
+    };
+    let mut tail = FileTail::new(TYPE)?;
+    let mut file = tail.push(&buffered[file_start..]);
+    for piece in rest.chunks(piece_bytes) {
+        file.extend(tail.push(piece));
+    }
+    file.extend(tail.finish()?);
+    Ok((fields, file))
+}
+
+proptest! {
+    #[test]
+    fn a_form_read_while_it_arrives_is_the_same(
+        file in proptest::collection::vec(any::<u8>(), 0..600),
+        piece_bytes in 1usize..700,
+    ) {
+        for sdk in ALL {
+            let body = body(sdk, &file);
+            let whole = parse(TYPE, &body).unwrap();
+            let late = usize::from(matches!(sdk, Sdk::NodeNew));
+            let (fields, arrived) = read_arriving(&body, piece_bytes).unwrap();
+            prop_assert_eq!(fields, whole.fields().len() - late);
+            prop_assert_eq!(&arrived, &file);
+        }
+    }
+}
+
+#[test]
+fn an_arriving_form_that_is_cut_short_is_refused() {
+    let body = body(Sdk::PythonNew, b"FILE");
+    for end in 0..body.len() - 2 {
+        assert!(read_arriving(&body[..end], 64).is_err(), "{end}");
+    }
+}
