@@ -61,8 +61,19 @@ impl HostPort {
     pub fn of(url: &Url) -> Option<Self> {
         Some(Self {
             host: url.host()?.to_owned(),
-            port: url.port(),
+            port: url.port_or_known_default(),
         })
+    }
+
+    /// Says the port also where the client left it out. The SDKs change between HTTP and HTTPS on their way through an
+    /// upload, and this server speaks both on the port that the client used: without the port they would go elsewhere.
+    #[must_use]
+    pub fn with_port(self, encrypted: bool) -> Self {
+        let usual = if encrypted { 443 } else { 80 };
+        Self {
+            port: self.port.or(Some(usual)),
+            ..self
+        }
     }
 
     /// Splits into what the SDKs join again. `arrival` tells how the client's connection reached the server.
@@ -170,6 +181,20 @@ mod tests {
                 "{host}"
             );
         }
+    }
+
+    #[test]
+    fn port_left_out_is_the_one_that_was_used() {
+        let host = || HostPort::parse("gpdb.aliyuncs.com").unwrap();
+        assert_eq!(host().with_port(true).to_string(), "gpdb.aliyuncs.com:443");
+        assert_eq!(host().with_port(false).to_string(), "gpdb.aliyuncs.com:80");
+        let explicit = HostPort::parse("gpdb.aliyuncs.com:8443").unwrap();
+        assert_eq!(
+            explicit.with_port(true).to_string(),
+            "gpdb.aliyuncs.com:8443"
+        );
+        let public = HostPort::of(&Url::parse("https://photos.example").unwrap()).unwrap();
+        assert_eq!(public.to_string(), "photos.example:443");
     }
 
     #[test]

@@ -148,11 +148,14 @@ pub fn request_id(parts: &Parts) -> RequestId {
         .expect("the outermost layer gives every request an id")
 }
 
-/// The address that the client used. A proxy's client names it in the request line.
+/// The address that the client used, with its port. A proxy's client names it in the request line.
 pub fn client_address(parts: &Parts) -> Option<HostPort> {
+    let arrival = arrival(parts);
+    let encrypted = arrival.is_some_and(|arrival| arrival.encrypted);
     let named = parts.uri.authority().map(http::uri::Authority::as_str);
     let text = named.unwrap_or_else(|| host(&parts.headers));
-    HostPort::parse(text)
-        .ok()
-        .or_else(|| arrival(parts).map(|arrival| HostPort::from(arrival.local)))
+    match HostPort::parse(text) {
+        Ok(address) => Some(address.with_port(encrypted)),
+        Err(_) => arrival.map(|arrival| HostPort::from(arrival.local)),
+    }
 }

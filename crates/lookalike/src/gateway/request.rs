@@ -127,6 +127,10 @@ fn log(line: &Line<'_>) {
         .map(|action| action.0);
     let (method, path, peer) = (line.method, line.path, line.peer);
     match line.problem {
+        // Probes come every few seconds and say nothing.
+        None if path.starts_with("/_lookalike/") => {
+            tracing::debug!(method, path, peer, status, elapsed_us, "answered");
+        }
         None => tracing::info!(method, path, action, peer, status, elapsed_us, "answered"),
         Some(failure) if failure.is_ours() => {
             tracing::error!(

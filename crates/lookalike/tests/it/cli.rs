@@ -193,6 +193,46 @@ fn start_up_says_what_a_user_needs() {
     }
 }
 
+/// ours: the id that a client was told is the one in the log, in both forms of the log.
+#[cfg(unix)]
+#[tokio::test]
+async fn log_has_the_request_id_that_the_client_got() {
+    for format in ["human", "json"] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let mut command = program();
+        command.args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            ":memory:",
+            "--log-format",
+            format,
+        ]);
+        let process =
+            Process::start(command.stderr(fs_err::File::create(&log).unwrap().into_parts().0));
+        let answer = crate::wire::get(&process.endpoint, "/?Action=Nothing", &[]).await;
+        let id = answer.json()["RequestId"].as_str().unwrap().to_owned();
+        process.terminate();
+        let text = fs_err::read_to_string(&log).unwrap();
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains(&id)).collect();
+        assert_eq!(lines.len(), 1, "{text}");
+        assert!(
+            lines[0].contains("MissingParameter") && !lines[0].contains('\u{1b}'),
+            "{}",
+            lines[0]
+        );
+        if format == "json" {
+            let line: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
+            assert_eq!(
+                (&line["span"]["request_id"], &line["status"]),
+                (&id.into(), &400.into())
+            );
+        }
+    }
+}
+
 /// ours: vectors of texts and images, one JSON object a line.
 #[test]
 fn embed_prints_json_lines() {

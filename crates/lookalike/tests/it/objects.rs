@@ -4,7 +4,7 @@ use lookalike_wire::dto::{AuthorizeFileUploadRequest, AuthorizeFileUploadRespons
 use lookalike_wire::object::post_form;
 
 use crate::server::{Running, photo, start, start_with};
-use crate::wire::{Answer, exchange, get, request, simple, tag};
+use crate::wire::{Answer, Call, exchange, exchange_tls, get, request, simple, tag};
 
 const BOUNDARY: &str = "theBoundary123";
 
@@ -55,6 +55,40 @@ async fn upload_address_follows_the_clients_own() {
         server.endpoint
     );
     assert!(!grant.use_accelerate);
+}
+
+/// sdk: the steps of an upload change between HTTP and HTTPS; both go to the port that the client used.
+#[tokio::test]
+async fn upload_address_always_names_its_port() {
+    let server = start().await;
+    for (host, tls, expected) in [
+        ("gpdb.aliyuncs.com", false, "gpdb.aliyuncs.com:80"),
+        ("gpdb.aliyuncs.com", true, "gpdb.aliyuncs.com:443"),
+        ("localhost:8443", true, "127.0.0.1:8443"),
+    ] {
+        let mut call = Call::new(host, "AuthorizeFileUpload", &[("Product", "gpdb")]);
+        call.method = "GET";
+        "2019-12-19".clone_into(&mut call.version);
+        let answer = if tls {
+            exchange_tls(
+                &server.endpoint,
+                "gpdb.aliyuncs.com",
+                server.ca_pem(),
+                &call.bytes(),
+            )
+            .await
+            .unwrap()
+        } else {
+            exchange(&server.endpoint, &call.bytes()).await
+        };
+        let grant = answer.json();
+        let address = format!(
+            "{}.{}",
+            grant["Bucket"].as_str().unwrap(),
+            grant["Endpoint"].as_str().unwrap()
+        );
+        assert_eq!(address, expected);
+    }
 }
 
 /// ours: `--public-url` is what clients are told, whatever address they used.

@@ -107,6 +107,25 @@ async fn open_server_takes_everyone() {
     assert_eq!(get(&server.endpoint, target, &[]).await.status, 200);
 }
 
+/// sdk: a temporary key is good with its own token only.
+#[tokio::test]
+async fn temporary_key_needs_its_token() {
+    let server = start_with(&["--access-key", "STS.x:s3cret:t0ken"]).await;
+    let with = async |token: Option<&str>| {
+        let mut call = call(&server.endpoint);
+        "STS.x".clone_into(&mut call.key_id);
+        "s3cret".clone_into(&mut call.secret);
+        call.security_token = token.map(str::to_owned);
+        call.send().await
+    };
+    assert_eq!(with(Some("t0ken")).await.status, 200);
+    assert_eq!(
+        with(Some("other")).await.refusal().1,
+        "InvalidSecurityToken.MismatchWithAccessKey"
+    );
+    assert_eq!(with(None).await.refusal().1, "MissingSecurityToken");
+}
+
 /// sdk: a bearer token takes the place of a signature.
 #[tokio::test]
 async fn bearer_token_is_checked() {

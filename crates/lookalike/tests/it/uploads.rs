@@ -3,9 +3,11 @@
 use axum::Router;
 use axum::routing::get;
 use lookalike::client::ClientError;
+use lookalike_wire::dto::Request;
 use tokio::net::TcpListener;
 
 use crate::server::{finished_job, photo, start, start_with, upload};
+use crate::wire::Call;
 
 /// A web server of somebody else, with one photo.
 async fn elsewhere() -> String {
@@ -63,6 +65,57 @@ async fn own_file_is_opened_locally_whatever_the_host() {
     assert_eq!(
         finished_job(&server.client, &job_id).await.status,
         "Success"
+    );
+}
+
+/// sdk: SDKs know throttling by a word in the code, and by a header with a wait in it.
+#[tokio::test]
+async fn upload_over_the_limit_is_throttled() {
+    let server = start_with(&["--max-unfinished-jobs", "0"]).await;
+    server.set_up().await;
+    let url = server.client.upload(b"bytes").await.unwrap();
+    let fields = upload("rose.jpg", &url).to_parameters();
+    let fields: Vec<(&str, &str)> = fields
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let answer = Call::new(&server.endpoint, "UploadDocumentAsync", &fields)
+        .send()
+        .await;
+    assert_eq!(answer.refusal(), (400, "Throttling.User".to_owned()));
+    assert!(
+        answer
+            .header("x-acs-retry-after")
+            .unwrap()
+            .parse::<u32>()
+            .unwrap()
+            > 0
+    );
+    assert!(
+        answer.json()["Message"]
+            .as_str()
+            .unwrap()
+            .contains("max_unfinished_jobs")
+    );
+}
+
+/// ours: a file of many megabytes goes through, whatever pieces it comes in.
+#[tokio::test]
+async fn large_file_is_stored_whole() {
+    let server = start().await;
+    server.set_up().await;
+    let mut large = photo("rose.jpg");
+    // Bytes behind the end of a JPEG are none of the decoder's business.
+    large.extend((0..20_000_000_u32).map(|at| at.to_le_bytes()[(at % 4) as usize]));
+    assert_eq!(server.index("large.jpg", &large).await.status, "Success");
+    let found = server.search("rose", 1).await.matches.match_list.remove(0);
+    assert!(
+        server
+            .client
+            .open(found.file_url.as_ref().unwrap())
+            .await
+            .unwrap()
+            == large
     );
 }
 

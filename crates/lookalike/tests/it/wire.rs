@@ -185,7 +185,9 @@ pub struct Call {
     pub body: Vec<u8>,
     pub content_type: Option<&'static str>,
     pub host: String,
+    pub key_id: String,
     pub secret: String,
+    pub security_token: Option<String>,
     pub date: jiff::Timestamp,
     pub nonce: String,
 }
@@ -200,7 +202,9 @@ impl Call {
             body: Vec::new(),
             content_type: None,
             host: host.to_owned(),
+            key_id: KEY_ID.to_owned(),
             secret: KEY_SECRET.to_owned(),
+            security_token: None,
             date: jiff::Timestamp::now(),
             nonce: uuid::Uuid::new_v4().simple().to_string(),
         }
@@ -210,9 +214,9 @@ impl Call {
     pub fn headers(&self) -> Vec<(String, String)> {
         let secret = Secret::from(self.secret.as_str());
         let key = SigningKey {
-            access_key_id: KEY_ID,
+            access_key_id: &self.key_id,
             secret: &secret,
-            security_token: None,
+            security_token: self.security_token.as_deref(),
         };
         let call = acs3::Call {
             method: self.method,
