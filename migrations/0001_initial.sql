@@ -125,6 +125,5 @@ CREATE TABLE jobs (
 ) STRICT;
 
 CREATE INDEX jobs_unfinished ON jobs (collection_id, seq) WHERE state IN ('queued', 'cancelling');
-CREATE INDEX jobs_by_collection ON jobs (collection_id);
 CREATE INDEX jobs_by_source ON jobs (source_sha256) WHERE source_sha256 IS NOT NULL;
 CREATE INDEX jobs_by_chunk_file ON jobs (chunk_sha256) WHERE chunk_sha256 IS NOT NULL;

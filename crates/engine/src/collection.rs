@@ -1,5 +1,7 @@
 //! Document collections: creating, listing, removing (semantics.md, `CreateDocumentCollection`).
 
+use std::sync::Arc;
+
 use lookalike_index::Metric;
 use serde::{Deserialize, Serialize};
 
@@ -196,24 +198,9 @@ impl Engine {
         name: &CollectionName,
     ) -> Result<(), EngineError> {
         let namespace_id = self.inner.check_namespace(access).await?;
-        let failure = JobFailure {
-            kind: FailureKind::CollectionNotFound,
-            message: format!("the collection '{name}' was deleted before the job had ended"),
-            entries: Vec::new(),
-            more: 0,
-        };
-        let mut transaction = self.inner.store.begin().await?;
-        let row = store::collection::find(&mut transaction, namespace_id, name)
-            .await?
-            .ok_or_else(|| EngineError::not_found(Subject::Collection, name))?;
-        let jobs =
-            store::job::detach_from_collection(&mut transaction, row.id, &failure, clock::now())
-                .await?;
-        store::collection::delete(&mut transaction, row.id).await?;
-        transaction.commit().await?;
-        self.inner.residents.forget([row.id]);
-        self.inner.running.stop(&jobs).await;
-        self.inner.wake_housekeeper();
+        let (inner, deleted) = (Arc::clone(&self.inner), name.clone());
+        let work = async move { inner.delete_collection(namespace_id, &deleted).await };
+        self.inner.to_the_end(work).await?;
         tracing::info!(namespace = %access.namespace, collection = %name, "collection deleted");
         Ok(())
     }
@@ -229,6 +216,32 @@ impl Inner {
         store::collection::find(&mut *self.store.reader().await?, namespace_id, name)
             .await?
             .ok_or_else(|| EngineError::not_found(Subject::Collection, name))
+    }
+
+    async fn delete_collection(
+        &self,
+        namespace_id: i64,
+        name: &CollectionName,
+    ) -> Result<(), EngineError> {
+        let failure = JobFailure {
+            kind: FailureKind::CollectionNotFound,
+            message: format!("the collection '{name}' was deleted before the job had ended"),
+            entries: Vec::new(),
+            more: 0,
+        };
+        let now = clock::now();
+        let mut transaction = self.store.begin().await?;
+        let row = store::collection::find(&mut transaction, namespace_id, name)
+            .await?
+            .ok_or_else(|| EngineError::not_found(Subject::Collection, name))?;
+        let jobs =
+            store::job::detach_from_collection(&mut transaction, row.id, &failure, now).await?;
+        store::collection::delete(&mut transaction, row.id).await?;
+        transaction.commit().await?;
+        self.residents.forget([row.id]);
+        self.running.stop(&jobs).await;
+        self.wake_housekeeper();
+        Ok(())
     }
 
     /// Checks a new collection and works out what it will be.

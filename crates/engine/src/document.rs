@@ -1,13 +1,15 @@
 //! The documents of a collection: listing, describing, deleting. Uploads make them.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::{
     access::NamespaceAccess,
-    engine::Engine,
+    engine::{Engine, Inner},
     error::{EngineError, Subject},
     name::{CollectionName, FileName, ObjectId},
-    store,
+    store::{self, collection::CollectionRow},
 };
 
 /// What is known of a document.
@@ -116,22 +118,36 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let namespace_id = self.inner.check_namespace(access).await?;
         let row = self.inner.find_collection(namespace_id, collection).await?;
-        // Works without the encoder, too: a document can be removed whatever became of the model.
-        let resident = self.inner.residents.get(&self.inner.store, &row).await?;
-        let index = resident.lock_for_change().await;
-        let mut transaction = self.inner.store.begin().await?;
+        let (inner, name) = (Arc::clone(&self.inner), file_name.clone());
+        self.inner
+            .to_the_end(async move { inner.delete_document(&row, &name).await })
+            .await?;
+        tracing::info!(%collection, %file_name, "document deleted");
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Works without the encoder, too: a document can be removed whatever became of the model.
+    async fn delete_document(
+        &self,
+        row: &CollectionRow,
+        file_name: &FileName,
+    ) -> Result<(), EngineError> {
+        let resident = self.residents.get(&self.store, row).await?;
+        let mut transaction = self.store.begin().await?;
         let (id, _) = store::document::find(&mut transaction, row.id, file_name)
             .await?
             .ok_or_else(|| EngineError::not_found(Subject::File, file_name))?;
         let keys = store::chunk::delete_of_document(&mut transaction, id).await?;
         store::document::delete(&mut transaction, id).await?;
+        let index = resident.lock_for_change().await;
         transaction.commit().await?;
         for key in keys {
             index.remove(key);
         }
         drop(index);
-        self.inner.wake_housekeeper();
-        tracing::info!(%collection, %file_name, "document deleted");
+        self.wake_housekeeper();
         Ok(())
     }
 }

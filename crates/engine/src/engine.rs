@@ -173,6 +173,18 @@ impl Inner {
         }
     }
 
+    /// Does `work` to its end even when the caller goes away, as handlers do when their client
+    /// hangs up: a change and what must follow it are not torn apart.
+    pub(crate) async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, EngineError>> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        self.tasks
+            .spawn(work)
+            .await
+            .map_err(EngineError::internal)?
+    }
+
     /// There may be a job to do.
     pub(crate) fn wake_workers(&self) {
         self.workers_wake.send_modify(|count| *count += 1);

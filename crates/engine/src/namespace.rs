@@ -1,12 +1,14 @@
 //! Instances and namespaces: making, showing, removing (semantics.md, `InitVectorDatabase` to
 //! `DeleteNamespace`).
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::{
     access::ManagerAccess,
     clock,
-    engine::Engine,
+    engine::{Engine, Inner},
     error::{EngineError, Subject},
     name::NamespaceName,
     secret::Secret,
@@ -104,20 +106,32 @@ impl Engine {
         name: &NamespaceName,
     ) -> Result<(), EngineError> {
         let instance = self.inner.check_manager(access).await?;
-        let mut transaction = self.inner.store.begin().await?;
-        let row = store::namespace::find(&mut transaction, instance.id, name)
+        let (inner, deleted) = (Arc::clone(&self.inner), name.clone());
+        let work = async move { inner.delete_namespace(instance.id, &deleted).await };
+        self.inner.to_the_end(work).await?;
+        tracing::info!(instance = %access.instance, namespace = %name, "namespace deleted");
+        Ok(())
+    }
+}
+
+impl Inner {
+    async fn delete_namespace(
+        &self,
+        instance_id: i64,
+        name: &NamespaceName,
+    ) -> Result<(), EngineError> {
+        let mut transaction = self.store.begin().await?;
+        let row = store::namespace::find(&mut transaction, instance_id, name)
             .await?
             .ok_or_else(|| EngineError::not_found(Subject::Namespace, name))?;
         let collections = store::collection::list(&mut transaction, row.id).await?;
         let jobs = store::job::unfinished_of_namespace(&mut transaction, row.id).await?;
         store::namespace::delete(&mut transaction, row.id).await?;
         transaction.commit().await?;
-        self.inner
-            .residents
+        self.residents
             .forget(collections.iter().map(|collection| collection.id));
-        self.inner.running.stop(&jobs).await;
-        self.inner.wake_housekeeper();
-        tracing::info!(instance = %access.instance, namespace = %name, collections = collections.len(), "namespace deleted");
+        self.running.stop(&jobs).await;
+        self.wake_housekeeper();
         Ok(())
     }
 }

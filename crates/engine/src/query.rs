@@ -309,6 +309,7 @@ impl Inner {
         } = *search;
         let k = offset + top_k;
         let resident = self.residents.get(&self.store, row).await?;
+        let mut connection = self.store.reader().await?;
         // Held until the rows are read: no job commits between the search and the reading.
         let index = Arc::new(resident.lock_for_search().await);
         let searched = Arc::clone(&index);
@@ -325,7 +326,6 @@ impl Inner {
             .run(Lane::Request, scan)
             .await?
             .map_err(EngineError::internal)?;
-        let mut connection = self.store.reader().await?;
         let keys: Vec<u64> = hits.iter().map(|hit| hit.key).collect();
         let rows = store::chunk::find(&mut connection, &keys).await?;
         let mut winners = ranked(hits, rows, metric);
@@ -336,8 +336,8 @@ impl Inner {
             let keys: Vec<u64> = winners.iter().map(|(_, row)| row.key).collect();
             vectors.extend(store::chunk::vectors(&mut connection, &keys).await?);
         }
-        drop(connection);
         drop(index);
+        drop(connection);
         let columns = &row.collection.columns;
         winners
             .into_iter()

@@ -3,9 +3,10 @@
 //! Queries, jobs and deletions come here. The index is derived from the database: loaded when a
 //! collection is first used (all of them right after the start), and changed only together with it.
 //!
-//! Invariant: whoever changes rows holds the collection's lock for change from before the
-//! transaction begins until the index shows what was committed, and a query holds it shared from
-//! its search until the found rows are read. So a query sees all of a job or nothing of it.
+//! Invariant: whoever changes rows holds the collection's lock for change from before the commit
+//! until the index shows what was committed, and a query holds it shared from its search until the
+//! found rows are read. So a query sees all of a job or nothing of it. Both take their connection
+//! first, so that in memory, where there is only one, nobody waits for the other.
 
 use std::{
     collections::HashMap,
@@ -32,7 +33,7 @@ impl Resident {
         Arc::clone(&self.index).read_owned().await
     }
 
-    /// For changing rows; taken before the transaction.
+    /// For making a change visible; taken when the transaction is ready to be committed.
     pub(crate) async fn lock_for_change(&self) -> OwnedRwLockWriteGuard<VectorIndex> {
         Arc::clone(&self.index).write_owned().await
     }

@@ -138,7 +138,6 @@ async fn store_images(
     verdict: &Verdict<'_>,
 ) -> Result<bool, EngineError> {
     let resident = inner.residents.get(&inner.store, row).await?;
-    let index = resident.lock_for_change().await;
     let mut transaction = inner.store.begin().await?;
     // First, so that a job that is no longer ours writes nothing.
     if !verdict.record(inner, job, &mut transaction).await? {
@@ -181,6 +180,7 @@ async fn store_images(
         };
         added.push(store::chunk::insert(&mut transaction, &chunk).await?);
     }
+    let index = resident.lock_for_change().await;
     // The index goes first: what it refuses must not be committed. Nobody searches meanwhile.
     let undo = |upto: usize| {
         for key in &added[..upto] {

@@ -3,6 +3,8 @@
 //! What is wrong with a request is said here, at once (semantics.md row 22); what is wrong with a
 //! file is found by the job.
 
+use std::sync::Arc;
+
 use lookalike_media::extension;
 use serde_json::Value;
 
@@ -14,6 +16,7 @@ use crate::{
     engine::{Engine, Inner},
     error::{EngineError, Subject},
     name::{CollectionName, FileName, JobId},
+    objects::Pinned,
     resident,
     store::{
         self,
@@ -37,7 +40,6 @@ impl Engine {
         resident::model_of(&inner.models, &row)?;
         let metadata = Value::Object(row.collection.columns.cast(&upload.metadata)?).to_string();
         check_metadata_size(&metadata, inner.config.limits.max_metadata_bytes)?;
-        // Held until the job's row refers to it.
         let pinned = inner.pin_source(&upload.source).await?;
         let source = match (&pinned, &upload.source) {
             (Some(object), _) => StoredSource::Object(object.id()),
@@ -51,33 +53,21 @@ impl Engine {
                 ));
             }
         };
-        let id = JobId::random();
-        let mut transaction = inner.store.begin().await?;
-        if let Some(max) = inner.config.limits.max_unfinished_jobs
-            && store::job::count_unfinished(&mut transaction).await? >= u64::from(max)
-        {
-            return Err(EngineError::Overloaded {
-                reason: format!(
-                    "{max} uploads are waiting or running, which is the limit (setting \
-                     max_unfinished_jobs); try again"
-                ),
-            });
-        }
         let job = NewJob {
-            id: &id,
+            id: JobId::random(),
             namespace_id,
             collection_id: row.id,
-            collection_name: &upload.collection,
-            file_name: &upload.file_name,
-            source: &source,
-            metadata: &metadata,
+            collection_name: upload.collection.clone(),
+            file_name: upload.file_name.clone(),
+            source,
+            metadata,
             dry_run: upload.dry_run,
-            now: clock::now(),
         };
-        store::job::insert(&mut transaction, &job).await?;
-        transaction.commit().await?;
-        inner.observe(&id, Stage::Submitted);
-        inner.wake_workers();
+        let id = job.id.clone();
+        let enqueuing = Arc::clone(inner);
+        inner
+            .to_the_end(async move { enqueuing.enqueue(job, pinned).await })
+            .await?;
         tracing::info!(job = %id, collection = %upload.collection, file_name = %upload.file_name, "upload queued");
         Ok(id)
     }
@@ -143,6 +133,30 @@ impl Engine {
 }
 
 impl Inner {
+    /// Stores a job. The source stays pinned until the job's row refers to it.
+    async fn enqueue(&self, job: NewJob, _source: Option<Pinned>) -> Result<(), EngineError> {
+        let mut transaction = self.store.begin().await?;
+        if let Some(max) = self.config.limits.max_unfinished_jobs
+            && store::job::count_unfinished(&mut transaction).await? >= u64::from(max)
+        {
+            return Err(EngineError::Overloaded {
+                reason: format!(
+                    "{max} uploads are waiting or running, which is the limit (setting \
+                     max_unfinished_jobs); try again"
+                ),
+            });
+        }
+        // It may have been deleted since it was looked up.
+        store::collection::find_by_id(&mut transaction, job.collection_id)
+            .await?
+            .ok_or_else(|| EngineError::not_found(Subject::Collection, &job.collection_name))?;
+        store::job::insert(&mut transaction, &job, clock::now()).await?;
+        transaction.commit().await?;
+        self.observe(&job.id, Stage::Submitted);
+        self.wake_workers();
+        Ok(())
+    }
+
     async fn find_job(
         &self,
         namespace_id: i64,

@@ -21,16 +21,15 @@ pub(crate) enum StoredSource {
 }
 
 /// A job as it is submitted.
-pub(crate) struct NewJob<'a> {
-    pub(crate) id: &'a JobId,
+pub(crate) struct NewJob {
+    pub(crate) id: JobId,
     pub(crate) namespace_id: i64,
     pub(crate) collection_id: i64,
-    pub(crate) collection_name: &'a CollectionName,
-    pub(crate) file_name: &'a FileName,
-    pub(crate) source: &'a StoredSource,
-    pub(crate) metadata: &'a str,
+    pub(crate) collection_name: CollectionName,
+    pub(crate) file_name: FileName,
+    pub(crate) source: StoredSource,
+    pub(crate) metadata: String,
     pub(crate) dry_run: bool,
-    pub(crate) now: i64,
 }
 
 /// A job as a worker gets it.
@@ -73,9 +72,10 @@ pub(crate) struct JobRow {
 /// Puts a job at the end of the queue.
 pub(crate) async fn insert(
     connection: &mut SqliteConnection,
-    job: &NewJob<'_>,
+    job: &NewJob,
+    now: i64,
 ) -> Result<(), EngineError> {
-    let (kind, url, object) = match job.source {
+    let (kind, url, object) = match &job.source {
         StoredSource::Object(id) => ("object", None, Some(id.as_bytes().as_slice())),
         StoredSource::Url(url) => ("url", Some(url.as_str()), None),
     };
@@ -92,9 +92,9 @@ pub(crate) async fn insert(
     .bind(kind)
     .bind(url)
     .bind(object)
-    .bind(job.metadata)
+    .bind(&job.metadata)
     .bind(job.dry_run)
-    .bind(job.now)
+    .bind(now)
     .execute(connection)
     .await?;
     Ok(())
@@ -111,6 +111,17 @@ pub(crate) async fn count_unfinished(
     Ok(unsigned(count))
 }
 
+const CLAIM_NEXT: &str = "UPDATE jobs SET claim = ?1, attempts = attempts + 1, updated_at = ?2
+     WHERE seq = (
+         SELECT j.seq FROM collections c JOIN jobs j ON j.seq = (
+             SELECT min(o.seq) FROM jobs o
+             WHERE o.collection_id = c.id AND o.state IN ('queued', 'cancelling'))
+         WHERE j.state = 'queued' AND (j.claim IS NULL OR j.claim <> ?1)
+         ORDER BY j.seq LIMIT 1)
+     AND state = 'queued' AND (claim IS NULL OR claim <> ?1)
+     RETURNING seq, source_sha256, id, collection_id, file_name, source_url, metadata, dry_run,
+         attempts";
+
 /// Takes the oldest job that may run: the first unfinished one of its collection, so that the jobs
 /// of a collection run one after the other. Its attempt is counted in the same statement.
 pub(crate) async fn claim_next(
@@ -118,22 +129,11 @@ pub(crate) async fn claim_next(
     run: &str,
     now: i64,
 ) -> Result<Option<ClaimedJob>, EngineError> {
-    let row = sqlx::query(
-        "UPDATE jobs SET claim = ?1, attempts = attempts + 1, updated_at = ?2
-         WHERE seq = (
-             SELECT j.seq FROM collections c JOIN jobs j ON j.seq = (
-                 SELECT min(o.seq) FROM jobs o
-                 WHERE o.collection_id = c.id AND o.state IN ('queued', 'cancelling'))
-             WHERE j.state = 'queued' AND (j.claim IS NULL OR j.claim <> ?1)
-             ORDER BY j.seq LIMIT 1)
-         AND state = 'queued' AND (claim IS NULL OR claim <> ?1)
-         RETURNING seq, source_sha256, id, collection_id, file_name, source_url, metadata, dry_run,
-             attempts",
-    )
-    .bind(run)
-    .bind(now)
-    .fetch_optional(connection)
-    .await?;
+    let row = sqlx::query(CLAIM_NEXT)
+        .bind(run)
+        .bind(now)
+        .fetch_optional(connection)
+        .await?;
     row.as_ref().map(claimed_from_row).transpose()
 }
 
@@ -390,4 +390,33 @@ fn state_from(text: &str) -> Result<JobState, EngineError> {
             )));
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Row as _};
+
+    use super::CLAIM_NEXT;
+    use crate::{config::Synchronous, store::Store};
+
+    /// Claiming is what every wake-up costs: it must seek the head of each collection's queue, not
+    /// walk through all jobs.
+    #[tokio::test]
+    async fn claiming_seeks_the_head_of_each_queue() {
+        let store = Store::open(None, Synchronous::Off, 1).await.unwrap();
+        let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {CLAIM_NEXT}")))
+            .fetch_all(&mut *store.reader().await.unwrap())
+            .await
+            .unwrap();
+        let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        let plan = plan.join("\n");
+        assert!(
+            plan.contains("SEARCH o USING INDEX jobs_unfinished"),
+            "{plan}"
+        );
+        assert!(
+            plan.contains("SEARCH j USING INTEGER PRIMARY KEY"),
+            "{plan}"
+        );
+    }
 }

@@ -4,8 +4,8 @@
 //! callers compose them within [`Store::begin`] where several must happen together.
 //!
 //! Invariants: everything is written through one connection, in `BEGIN IMMEDIATE` transactions, so
-//! writers never meet; whoever holds a transaction asks for no second connection (in memory there
-//! is only one); a collection's index lock is taken before a connection, never after.
+//! writers never meet; whoever holds a connection asks for no second one (in memory there is only
+//! one); a collection's index lock is taken after the connection, never before.
 
 pub(crate) mod chunk;
 pub(crate) mod collection;
