@@ -6,12 +6,8 @@
 //! that they can all be named; once there is one, no more embedding is paid for.
 
 use std::{
-    io::{self, Read, Seek, SeekFrom},
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use futures_util::{StreamExt as _, stream};
@@ -19,7 +15,6 @@ use lookalike_embed::{PreparedImage, Priority, ServedModel};
 use lookalike_media::{ArchiveError, Member, extension};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
-use url::Url;
 
 use super::{
     ENTRIES_AN_IMAGE, EntryFailure, Usage,
@@ -27,20 +22,15 @@ use super::{
     decode::{Decoded, Decoder, Refusal},
     failure::{self, Refused},
     running::RunningJob,
+    source::{self, Counts},
 };
 use crate::{
     config::Stage,
     engine::Inner,
-    error::EngineError,
-    name::ObjectId,
-    objects::{ObjectReader, Pinned, Written},
+    error::{EngineError, Subject},
     query::embed_error,
     resident,
-    store::{
-        self,
-        collection::CollectionRow,
-        job::{ClaimedJob, StoredSource},
-    },
+    store::{self, collection::CollectionRow, job::ClaimedJob},
 };
 
 /// Members unpacked ahead of decoding.
@@ -54,9 +44,9 @@ pub(crate) async fn prepare(
 ) -> Result<Ending, EngineError> {
     let row = store::collection::find_by_id(&mut *inner.store.reader().await?, job.collection_id)
         .await?
-        .ok_or_else(|| EngineError::not_found(crate::Subject::Collection, job.collection_id))?;
+        .ok_or_else(|| EngineError::not_found(Subject::Collection, job.collection_id))?;
     let model = resident::model_of(&inner.models, &row)?;
-    let source = match fetch(&inner, &job).await? {
+    let source = match source::fetch(&inner, &job).await? {
         Ok(source) => source,
         Err(reason) => {
             let failure = failure::invalid(&reason, inner.config.limits.max_error_chars);
@@ -73,7 +63,7 @@ pub(crate) async fn prepare(
     let counts = Arc::new(Counts::default());
     let (members, unpacking) = if extension::is_archive_name(job.file_name.as_str()) {
         let (sender, receiver) = mpsc::channel(UNPACKED_AHEAD);
-        let unpacking = unpack(
+        let unpacking = source::unpack(
             &inner,
             &job,
             Arc::clone(&source),
@@ -82,7 +72,7 @@ pub(crate) async fn prepare(
         );
         (receiver, Some(unpacking))
     } else {
-        (single(&inner, &job, &source, &counts).await?, None)
+        (source::single(&inner, &job, &source, &counts).await?, None)
     };
     let decoder = Decoder {
         model: model.clone(),
@@ -108,129 +98,6 @@ pub(crate) async fn prepare(
     }
     inner.observe(&job.id, Stage::Embedded);
     Ok(flow.ending(row, outcome))
-}
-
-/// How far a job has come.
-#[derive(Default)]
-struct Counts {
-    seen: AtomicUsize,
-    done: AtomicUsize,
-    /// Whether `seen` is final.
-    all_seen: std::sync::atomic::AtomicBool,
-}
-
-/// Brings the source to this machine. The inner error is the upload's fault.
-async fn fetch(inner: &Inner, job: &ClaimedJob) -> Result<Result<Pinned, String>, EngineError> {
-    match &job.source {
-        StoredSource::Object(id) => pin_stored(inner, *id).await.map(Ok),
-        StoredSource::Url(url) => {
-            let url = Url::parse(url).map_err(EngineError::internal)?;
-            let max_bytes = inner.config.limits.max_document_bytes;
-            let mut fetched = match inner.fetcher.get(&url, max_bytes).await {
-                Ok(fetched) => fetched,
-                Err(error) => return Ok(Err(error.to_string())),
-            };
-            let mut spool = inner.spool(max_bytes).await?;
-            loop {
-                match fetched.chunk().await {
-                    Ok(Some(chunk)) => spool.write(chunk).await?,
-                    Ok(None) => break,
-                    Err(error) => return Ok(Err(error.to_string())),
-                }
-            }
-            let Written { object, .. } = spool.finish().await?;
-            Ok(Ok(object))
-        }
-    }
-}
-
-/// The job's row refers to the object, so it is there.
-async fn pin_stored(inner: &Inner, id: ObjectId) -> Result<Pinned, EngineError> {
-    let object = inner.objects.pin(id).await;
-    let row = store::object::find(&mut *inner.store.reader().await?, &id).await?;
-    let row = row.ok_or_else(|| EngineError::internal("the source of a job is gone"))?;
-    Ok(object.with_size(row.size))
-}
-
-/// The one image of an upload that is no archive, as if it were a member.
-async fn single(
-    inner: &Inner,
-    job: &ClaimedJob,
-    source: &Arc<Pinned>,
-    counts: &Counts,
-) -> Result<mpsc::Receiver<Member>, EngineError> {
-    let (sender, receiver) = mpsc::channel(1);
-    let (source, max_bytes) = (Arc::clone(source), inner.config.limits.max_document_bytes);
-    let read = move || source.open_blocking()?.read_all_blocking(max_bytes);
-    let bytes = inner
-        .cpu
-        .run(crate::cpu::Lane::Ingest, read)
-        .await?
-        .map_err(EngineError::internal)?;
-    let member = Member {
-        name: job.file_name.to_string(),
-        content: Ok(bytes.to_vec()),
-    };
-    sender
-        .try_send(member)
-        .expect("a new channel has room for one");
-    counts.seen.store(1, Ordering::Relaxed);
-    counts.all_seen.store(true, Ordering::Relaxed);
-    inner.observe(&job.id, Stage::Unpacked);
-    Ok(receiver)
-}
-
-/// Reads the archive on a thread of its own, as fast as the members are taken.
-fn unpack(
-    inner: &Arc<Inner>,
-    job: &ClaimedJob,
-    source: Arc<Pinned>,
-    counts: Arc<Counts>,
-    members: mpsc::Sender<Member>,
-) -> tokio::task::JoinHandle<Result<(), ArchiveError>> {
-    let (inner, job) = (Arc::clone(inner), job.clone());
-    tokio::task::spawn_blocking(move || {
-        let file = source.open_blocking().map_err(ArchiveError::Io)?;
-        let reader = WhileWanted {
-            file,
-            wanted: members.clone(),
-        };
-        let limits = &inner.config.limits.archive;
-        let summary =
-            lookalike_media::archive::read(reader, job.file_name.as_str(), limits, |member| {
-                counts.seen.fetch_add(1, Ordering::Relaxed);
-                // Nobody listens any more only when the job was stopped.
-                drop(members.blocking_send(member));
-            })?;
-        counts.all_seen.store(true, Ordering::Relaxed);
-        tracing::debug!(job = %job.id, ?summary, "archive read");
-        if summary.duplicates > 0 {
-            tracing::warn!(job = %job.id, duplicates = summary.duplicates, "members of one name: the last counts");
-        }
-        inner.observe(&job.id, Stage::Unpacked);
-        Ok(())
-    })
-}
-
-/// A file that ends in an error once nobody wants what is in it.
-struct WhileWanted {
-    file: ObjectReader,
-    wanted: mpsc::Sender<Member>,
-}
-
-impl Read for WhileWanted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.wanted.is_closed() {
-            return Err(io::Error::other("the job was stopped"));
-        }
-        self.file.read(buffer)
-    }
-}
-
-impl Seek for WhileWanted {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.file.seek(to)
-    }
 }
 
 /// Decodes members on all cores, in their order. The handle stops it when dropped.

@@ -11,6 +11,7 @@ mod failure;
 mod ingest;
 mod queue;
 pub(crate) mod running;
+mod source;
 pub(crate) mod worker;
 
 use jiff::Timestamp;

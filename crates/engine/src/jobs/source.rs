@@ -1,0 +1,155 @@
+//! The first steps of a job: its bytes brought to this machine and taken apart into members.
+//!
+//! Called by [`super::ingest`]. Reading an archive keeps a thread of its own, as fast as the members
+//! are taken and no longer than they are wanted.
+
+use std::{
+    io::{self, Read, Seek, SeekFrom},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use lookalike_media::{ArchiveError, Member};
+use tokio::{sync::mpsc, task::JoinHandle};
+use url::Url;
+
+use crate::{
+    config::Stage,
+    cpu::Lane,
+    engine::Inner,
+    error::EngineError,
+    name::ObjectId,
+    objects::{ObjectReader, Pinned, Written},
+    store::{
+        self,
+        job::{ClaimedJob, StoredSource},
+    },
+};
+
+/// How far a job has come.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) seen: AtomicUsize,
+    pub(super) done: AtomicUsize,
+    /// Whether `seen` is final.
+    pub(super) all_seen: AtomicBool,
+}
+
+/// Brings the source to this machine. The inner error is the upload's fault.
+pub(super) async fn fetch(
+    inner: &Inner,
+    job: &ClaimedJob,
+) -> Result<Result<Pinned, String>, EngineError> {
+    match &job.source {
+        StoredSource::Object(id) => pin_stored(inner, *id).await.map(Ok),
+        StoredSource::Url(url) => {
+            let url = Url::parse(url).map_err(EngineError::internal)?;
+            let max_bytes = inner.config.limits.max_document_bytes;
+            let mut fetched = match inner.fetcher.get(&url, max_bytes).await {
+                Ok(fetched) => fetched,
+                Err(error) => return Ok(Err(error.to_string())),
+            };
+            let mut spool = inner.spool(max_bytes).await?;
+            loop {
+                match fetched.chunk().await {
+                    Ok(Some(chunk)) => spool.write(chunk).await?,
+                    Ok(None) => break,
+                    Err(error) => return Ok(Err(error.to_string())),
+                }
+            }
+            let Written { object, .. } = spool.finish().await?;
+            Ok(Ok(object))
+        }
+    }
+}
+
+/// The job's row refers to the object, so it is there.
+async fn pin_stored(inner: &Inner, id: ObjectId) -> Result<Pinned, EngineError> {
+    let object = inner.objects.pin(id).await;
+    let row = store::object::find(&mut *inner.store.reader().await?, &id).await?;
+    let row = row.ok_or_else(|| EngineError::internal("the source of a job is gone"))?;
+    Ok(object.with_size(row.size))
+}
+
+/// The one image of an upload that is no archive, as if it were a member.
+pub(super) async fn single(
+    inner: &Inner,
+    job: &ClaimedJob,
+    source: &Arc<Pinned>,
+    counts: &Counts,
+) -> Result<mpsc::Receiver<Member>, EngineError> {
+    let (sender, receiver) = mpsc::channel(1);
+    let (source, max_bytes) = (Arc::clone(source), inner.config.limits.max_document_bytes);
+    let read = move || source.open_blocking()?.read_all_blocking(max_bytes);
+    let bytes = inner
+        .cpu
+        .run(Lane::Ingest, read)
+        .await?
+        .map_err(EngineError::internal)?;
+    let member = Member {
+        name: job.file_name.to_string(),
+        content: Ok(bytes.to_vec()),
+    };
+    sender
+        .try_send(member)
+        .expect("a new channel has room for one");
+    counts.seen.store(1, Ordering::Relaxed);
+    counts.all_seen.store(true, Ordering::Relaxed);
+    inner.observe(&job.id, Stage::Unpacked);
+    Ok(receiver)
+}
+
+/// Reads the archive on a thread of its own, as fast as the members are taken.
+pub(super) fn unpack(
+    inner: &Arc<Inner>,
+    job: &ClaimedJob,
+    source: Arc<Pinned>,
+    counts: Arc<Counts>,
+    members: mpsc::Sender<Member>,
+) -> JoinHandle<Result<(), ArchiveError>> {
+    let (inner, job) = (Arc::clone(inner), job.clone());
+    tokio::task::spawn_blocking(move || {
+        let file = source.open_blocking().map_err(ArchiveError::Io)?;
+        let reader = WhileWanted {
+            file,
+            wanted: members.clone(),
+        };
+        let limits = &inner.config.limits.archive;
+        let summary =
+            lookalike_media::archive::read(reader, job.file_name.as_str(), limits, |member| {
+                counts.seen.fetch_add(1, Ordering::Relaxed);
+                // Nobody listens any more only when the job was stopped.
+                drop(members.blocking_send(member));
+            })?;
+        counts.all_seen.store(true, Ordering::Relaxed);
+        tracing::debug!(job = %job.id, ?summary, "archive read");
+        if summary.duplicates > 0 {
+            tracing::warn!(job = %job.id, duplicates = summary.duplicates, "members of one name: the last counts");
+        }
+        inner.observe(&job.id, Stage::Unpacked);
+        Ok(())
+    })
+}
+
+/// A file that ends in an error once nobody wants what is in it.
+struct WhileWanted {
+    file: ObjectReader,
+    wanted: mpsc::Sender<Member>,
+}
+
+impl Read for WhileWanted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.wanted.is_closed() {
+            return Err(io::Error::other("the job was stopped"));
+        }
+        self.file.read(buffer)
+    }
+}
+
+impl Seek for WhileWanted {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}

@@ -1,0 +1,115 @@
+//! From a vector to the rows that are nearest, in an order that equal data always has.
+
+use std::{collections::HashMap, sync::Arc};
+
+use lookalike_index::{Hit, Metric, Query};
+use serde_json::{Map, Value};
+
+use super::Match;
+use crate::{
+    cpu::Lane,
+    engine::Inner,
+    error::EngineError,
+    store::{self, chunk::ChunkRow, collection::CollectionRow},
+};
+
+/// The numbers of a query, checked.
+#[derive(Clone, Copy)]
+pub(super) struct Window {
+    pub(super) offset: usize,
+    pub(super) top_k: usize,
+}
+
+/// A query without what it looks for.
+pub(super) struct Search {
+    pub(super) metric: Metric,
+    pub(super) window: Window,
+    pub(super) include_vector: bool,
+    /// Metadata fields to show; `None` is all.
+    pub(super) fields: Option<Vec<String>>,
+}
+
+impl Inner {
+    /// The rows of the window, best first.
+    pub(super) async fn search(
+        &self,
+        row: &CollectionRow,
+        vector: Vec<f32>,
+        search: &Search,
+    ) -> Result<Vec<Match>, EngineError> {
+        let Search {
+            metric,
+            window: Window { offset, top_k },
+            ..
+        } = *search;
+        let k = offset + top_k;
+        let resident = self.residents.get(&self.store, row).await?;
+        let mut connection = self.store.reader().await?;
+        // Held until the rows are read: no job commits between the search and the reading.
+        let index = Arc::new(resident.lock_for_search().await);
+        let searched = Arc::clone(&index);
+        let scan = move || {
+            searched.search(&Query {
+                vector: &vector,
+                k,
+                metric,
+                allowed: None,
+            })
+        };
+        let hits = self
+            .cpu
+            .run(Lane::Request, scan)
+            .await?
+            .map_err(EngineError::internal)?;
+        let keys: Vec<u64> = hits.iter().map(|hit| hit.key).collect();
+        let rows = store::chunk::find(&mut connection, &keys).await?;
+        let mut winners = ranked(hits, rows, metric);
+        winners.truncate(k);
+        winners.drain(..offset.min(winners.len()));
+        let mut vectors = HashMap::new();
+        if search.include_vector {
+            let keys: Vec<u64> = winners.iter().map(|(_, row)| row.key).collect();
+            vectors.extend(store::chunk::vectors(&mut connection, &keys).await?);
+        }
+        drop(index);
+        drop(connection);
+        let columns = &row.collection.columns;
+        winners
+            .into_iter()
+            .map(|(score, row)| {
+                let stored: Map<String, Value> =
+                    serde_json::from_str(&row.metadata).map_err(EngineError::internal)?;
+                Ok(Match {
+                    vector: vectors.remove(&row.key),
+                    id: row.id,
+                    file_name: row.file_name,
+                    object: row.object,
+                    content: row.content,
+                    loader_metadata: row.loader_metadata,
+                    metadata: columns.texts(&stored, search.fields.as_deref()),
+                    score,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Hits with their rows: by score, then file name, then id. A hit whose row is gone belongs to a
+/// collection that is being deleted.
+fn ranked(hits: Vec<Hit>, rows: Vec<ChunkRow>, metric: Metric) -> Vec<(f32, ChunkRow)> {
+    let mut rows: HashMap<u64, ChunkRow> = rows.into_iter().map(|row| (row.key, row)).collect();
+    let mut ranked: Vec<(f32, ChunkRow)> = hits
+        .into_iter()
+        .filter_map(|hit| rows.remove(&hit.key).map(|row| (hit.score, row)))
+        .collect();
+    ranked.sort_by(|(one, one_row), (other, other_row)| {
+        let by_score = match metric {
+            Metric::L2 => one.total_cmp(other),
+            Metric::Cosine | Metric::InnerProduct => other.total_cmp(one),
+        };
+        by_score
+            .then_with(|| one_row.file_name.cmp(&other_row.file_name))
+            .then_with(|| one_row.id.cmp(&other_row.id))
+    });
+    ranked
+}
