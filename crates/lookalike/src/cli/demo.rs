@@ -15,7 +15,9 @@ use tokio::net::TcpListener;
 use self::photos::Photos;
 use self::tour::Tour;
 use super::{runtime, startup};
-use crate::config::{LogFormat, ModelPath, Settings};
+use crate::client::Client;
+use crate::config::{AccessKey, LogFormat, ModelPath, Settings};
+use crate::gateway::keys::DEFAULT_KEY;
 use crate::logging;
 use crate::server::Server;
 
@@ -58,6 +60,17 @@ pub struct Demo {
     )]
     models: Vec<ModelPath>,
 
+    /// An access key for everyone who may use the demo; without it, on this machine only, the pair
+    /// lookalike:lookalike works
+    #[arg(
+        long = "access-key",
+        env = "LOOKALIKE_ACCESS_KEY",
+        value_name = "ID:SECRET[:TOKEN]",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    access_keys: Vec<AccessKey>,
+
     /// What is logged, to standard error
     #[arg(
         long,
@@ -75,10 +88,12 @@ impl Demo {
         runtime::run(async move {
             let server = Server::start(&self.settings().await?).await?;
             let endpoint = startup::reachable(server.address());
+            let (id, secret) = self.key();
             say(&format!(
-                "Lookalike listens on {endpoint}, in memory, with the keys lookalike / lookalike."
+                "Lookalike listens on {endpoint}, in memory, with the access key {id}."
             ))?;
-            Tour::new(endpoint, &self.embedding_model)?
+            let client = Client::new(endpoint.to_string(), id, secret)?;
+            Tour::new(client, &self.embedding_model)
                 .walk(&photos)
                 .await
                 .context("the demo's own searches failed")?;
@@ -93,6 +108,15 @@ impl Demo {
         })
     }
 
+    /// The key that the demo's own calls are signed with: a permanent one, because its client sends no token.
+    fn key(&self) -> (&str, &str) {
+        let permanent = self
+            .access_keys
+            .iter()
+            .find(|key| key.security_token.is_none());
+        permanent.map_or((DEFAULT_KEY, DEFAULT_KEY), |key| (&key.id, &key.secret))
+    }
+
     /// The settings of `serve`, its defaults but for these.
     async fn settings(&self) -> anyhow::Result<Settings> {
         let mut settings = Settings::from_flags(["--data", ":memory:"])?;
@@ -100,7 +124,7 @@ impl Demo {
             Some(listen) => listen,
             None => usual_or_free_port().await,
         };
-        settings.access_keys = vec!["lookalike:lookalike".parse()?];
+        settings.access_keys.clone_from(&self.access_keys);
         settings.models.clone_from(&self.models);
         Ok(settings)
     }

@@ -1,4 +1,5 @@
-//! `lookalike health`: whether the server of a data folder answers, for the health check of a container that has no other HTTP client.
+//! `lookalike health`: whether the server of a data folder answers, for the health check of a container that
+//! has no other HTTP client.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

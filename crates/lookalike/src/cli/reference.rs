@@ -1,4 +1,5 @@
-//! `lookalike reference`: the generated pages of the documentation. Hidden: it is for those who work on the program.
+//! `lookalike reference`: the generated pages of the documentation. Hidden: it is for those who work on the
+//! program.
 
 use std::io::{self, Write};
 use std::path::PathBuf;

@@ -25,7 +25,12 @@ impl Serve {
             startup::announce(&server)?;
             runtime::asked_to_stop().await?;
             tracing::info!("stopping: requests and jobs in progress may finish");
-            server.stop().await;
+            tokio::select! {
+                () = server.stop() => {}
+                // Whoever asks twice does not want to wait: what was accepted is stored and runs again at the
+                // next start.
+                again = runtime::asked_to_stop() => again?,
+            }
             Ok(())
         })
     }

@@ -65,8 +65,9 @@ impl HostPort {
         })
     }
 
-    /// Says the port also where the client left it out. The SDKs change between HTTP and HTTPS on their way through an
-    /// upload, and this server speaks both on the port that the client used: without the port they would go elsewhere.
+    /// Says the port also where the client left it out. The SDKs change between HTTP and HTTPS on their way
+    /// through an upload, and this server speaks both on the port that the client used: without the port they
+    /// would go elsewhere.
     #[must_use]
     pub fn with_port(self, encrypted: bool) -> Self {
         let usual = if encrypted { 443 } else { 80 };

@@ -260,3 +260,80 @@ fn subject_names(asked_for: &str) -> Vec<String> {
     }
     names
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificate_is_made_once_for_each_name() {
+        let authority = Authority::open(None).unwrap();
+        let address = IpAddr::from([127, 0, 0, 1]);
+        let first = authority
+            .server_config(Some("Photos.example"), address)
+            .unwrap();
+        let again = authority
+            .server_config(Some("photos.example"), address)
+            .unwrap();
+        assert!(Arc::ptr_eq(&first, &again));
+        let unnamed = authority.server_config(None, address).unwrap();
+        assert!(!Arc::ptr_eq(&first, &unnamed));
+    }
+
+    #[test]
+    fn certificate_near_its_end_is_made_anew() {
+        let authority = Authority::open(None).unwrap();
+        let address = IpAddr::from([127, 0, 0, 1]);
+        let first = authority.server_config(Some("localhost"), address).unwrap();
+        for kept in authority.kept.lock().unwrap().values_mut() {
+            kept.renew_at = Timestamp::now() - Span::new().hours(1);
+        }
+        let renewed = authority.server_config(Some("localhost"), address).unwrap();
+        assert!(!Arc::ptr_eq(&first, &renewed));
+    }
+
+    #[test]
+    fn names_beyond_the_cap_are_served_and_not_kept() {
+        let authority = Authority::open(None).unwrap();
+        let address = IpAddr::from([127, 0, 0, 1]);
+        for number in 0..=MAX_KEPT {
+            authority
+                .server_config(Some(&format!("host{number}.example")), address)
+                .unwrap();
+        }
+        assert_eq!(authority.kept.lock().unwrap().len(), MAX_KEPT);
+    }
+
+    #[test]
+    fn damaged_key_is_said_with_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Authority::open(Some(folder.path())).unwrap());
+        fs_err::write(folder.path().join(KEY_FILE), "not a key").unwrap();
+        let error = Authority::open(Some(folder.path()))
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains(KEY_FILE) && error.contains("delete"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn usual_names_are_covered() {
+        let names = subject_names("localhost");
+        for name in [
+            "localhost",
+            "127.0.0.1",
+            "::1",
+            "*.aliyuncs.com",
+            "*.oss-cn-hangzhou.aliyuncs.com",
+        ] {
+            assert_eq!(
+                names.iter().filter(|found| *found == name).count(),
+                1,
+                "{name}"
+            );
+        }
+    }
+}

@@ -9,7 +9,7 @@
 //! being answered, which the service tells it through [`Turns`], and a turn ends when the answer has been
 //! flushed.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -154,6 +154,26 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for RefusalIo<S> {
             return Poll::Ready(Ok(bytes.len()));
         }
         Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.state.load(Ordering::Acquire) == IDLE || self.replacement.is_some() {
+            // A refusal of hyper's is one short piece.
+            let first = slices
+                .iter()
+                .find(|slice| !slice.is_empty())
+                .map_or(&[][..], |slice| slice);
+            return self.poll_write(context, first);
+        }
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

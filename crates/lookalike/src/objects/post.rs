@@ -1,8 +1,8 @@
 //! The `PostObject` form: how the SDKs upload a local file (contract, wire rules 6.1 to 6.3).
 //!
-//! Read as it arrives: the fields first, then the policy's verdict, then the file piece by piece into the store. The
-//! invariant: a form that its policy does not allow costs no more than its fields, and a form that ends badly leaves
-//! nothing.
+//! Read as it arrives: the fields first, then the policy's verdict, then the file piece by piece into the
+//! store. The invariant: a form that its policy does not allow costs no more than its fields, and a form that
+//! ends badly leaves nothing.
 
 use axum::body::Body;
 use axum::response::IntoResponse;
@@ -25,7 +25,8 @@ use crate::gateway::dispatch::{arrival, client_address, header_text};
 
 /// What the form's other fields and its delimiters may take; the SDKs need some two thousand bytes.
 const FORM_OVERHEAD_BYTES: u64 = 128 * 1024;
-/// New bytes after which the head of a form is looked at again. Bounds the work for a form that comes byte by byte.
+/// New bytes after which the head of a form is looked at again. Bounds the work for a form that comes byte by
+/// byte.
 const LOOK_AGAIN_BYTES: usize = 1024;
 
 /// Takes one form in.

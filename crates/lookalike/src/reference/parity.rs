@@ -1,4 +1,5 @@
-//! `docs/parity.md`: which actions and fields are served, from the wire's tables; and what was decided where nobody knows, by hand.
+//! `docs/parity.md`: which actions and fields are served, from the wire's tables; and what was decided where
+//! nobody knows, by hand.
 
 use std::fmt::Write;
 

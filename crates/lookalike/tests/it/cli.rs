@@ -336,6 +336,31 @@ fn demo_shows_dogs() {
     assert_eq!(names.len(), 3, "{dogs}");
 }
 
+/// ours: a demo that others can reach needs a key that nobody can guess.
+#[test]
+fn demo_for_others_needs_a_key() {
+    let open = [
+        "demo",
+        "--once",
+        "--listen",
+        "0.0.0.0:0",
+        "--photos",
+        photos().to_str().unwrap(),
+    ]
+    .map(str::to_owned);
+    let arguments: Vec<&str> = open.iter().map(String::as_str).collect();
+    let refused = run(&arguments);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr(&refused).contains("--access-key"),
+        "{}",
+        stderr(&refused)
+    );
+    let output = run(&[&arguments[..], &["--access-key", "mine:s3cret"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("mine") && !stdout(&output).contains("s3cret"));
+}
+
 /// ours: the pages made from the code are those in docs/.
 #[test]
 fn generated_pages_are_up_to_date() {

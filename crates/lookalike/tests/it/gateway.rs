@@ -281,6 +281,26 @@ async fn unknown_paths_and_methods_are_refused_in_json() {
     );
 }
 
+/// ours: the forms of a request target that only proxies are sent are refused in the vendor's shape, too.
+#[tokio::test]
+async fn targets_meant_for_a_proxy_are_answered() {
+    let server = start().await;
+    let send = async |line: &str| {
+        let request =
+            format!("{line} HTTP/1.1\r\nhost: gpdb.aliyuncs.com\r\nconnection: close\r\n\r\n");
+        exchange(&server.endpoint, request.as_bytes()).await
+    };
+    assert!(send("CONNECT gpdb.aliyuncs.com:443").await.refusal().0 >= 400);
+    assert!(send("OPTIONS *").await.refusal().0 >= 400);
+    // Old Python uploads this way when a proxy is set.
+    assert_eq!(
+        send("GET http://gpdb.aliyuncs.com/_lookalike/health")
+            .await
+            .status,
+        200
+    );
+}
+
 /// docs: unknown names, wrong versions and names that are not served yet have their own codes.
 #[tokio::test]
 async fn actions_that_are_not_served_say_so() {

@@ -1,7 +1,6 @@
 //! What the demo does once a server runs: the life of an image search, by the API.
 
 use std::io::{self, IsTerminal, Write};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -15,7 +14,6 @@ use lookalike_wire::dto::{
 use super::photos::Photos;
 use crate::cli::table::Table;
 use crate::client::Client;
-use crate::gateway::keys::DEFAULT_KEY;
 
 const INSTANCE: &str = "gp-demo";
 const NAMESPACE: &str = "demo";
@@ -43,11 +41,8 @@ pub struct Tour<'a> {
 }
 
 impl<'a> Tour<'a> {
-    pub fn new(endpoint: SocketAddr, model: &'a str) -> anyhow::Result<Self> {
-        Ok(Self {
-            client: Client::new(endpoint.to_string(), DEFAULT_KEY, DEFAULT_KEY)?,
-            model,
-        })
+    pub fn new(client: Client, model: &'a str) -> Self {
+        Self { client, model }
     }
 
     /// Sets up, uploads, searches, prints.
