@@ -67,7 +67,9 @@ impl Engine {
                 format!("{max_results} is outside the range 1 to 100"),
             ));
         }
-        let after = page.next_token.as_deref().map(token::read).transpose()?;
+        // SDKs send an empty token as readily as none.
+        let token = page.next_token.as_deref().filter(|token| !token.is_empty());
+        let after = token.map(token::read).transpose()?;
         // One more than wanted tells whether there is a next page.
         let limit = page.max_results.map(|max_results| max_results + 1);
         let mut names = store::document::names_after(

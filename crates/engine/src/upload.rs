@@ -183,7 +183,7 @@ impl Inner {
                 "FileUrl",
                 format!(
                     "the file was not uploaded here, or longer than {} s ago (setting \
-                     upload_retention)",
+                     upload_retention_hours)",
                     self.config.retention.uploads.as_secs()
                 ),
             )

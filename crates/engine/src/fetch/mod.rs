@@ -44,7 +44,7 @@ pub(crate) enum FetchError {
     Status { host: String, status: StatusCode },
     #[error("FileUrl redirects more than {0} times (setting max_redirects)")]
     TooManyRedirects(usize),
-    #[error("FileUrl took longer than {seconds} s (setting fetch_timeout)")]
+    #[error("FileUrl took longer than {seconds} s (setting fetch_timeout_seconds)")]
     TooSlow { seconds: u64 },
     #[error("the file behind FileUrl is larger than the limit of {max_bytes} bytes")]
     TooLarge { max_bytes: u64 },
