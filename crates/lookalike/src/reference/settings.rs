@@ -49,11 +49,16 @@ pub fn page() -> String {
 
 fn row(page: &mut String, arg: &Arg) {
     let flag = arg.get_long().expect("every setting is a flag");
+    let takes_value = arg.get_action().takes_values();
     let mut shown = format!("--{flag}");
-    for name in arg.get_value_names().unwrap_or_default() {
+    // A switch has a name for a value that it does not take.
+    for name in arg
+        .get_value_names()
+        .filter(|_| takes_value)
+        .unwrap_or_default()
+    {
         let _ = write!(shown, " {name}");
     }
-    let takes_value = arg.get_action().takes_values();
     let environment = arg
         .get_env()
         .and_then(|name| name.to_str())
