@@ -23,7 +23,7 @@ const PASSWORD: &str = "demo";
 /// Words that the example photos have something to show for.
 const TEXTS: [&str; 6] = [
     "dog",
-    "bicycle",
+    "bird",
     "flower",
     "fruit in a shop",
     "a cup of coffee",
