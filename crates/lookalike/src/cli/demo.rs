@@ -14,7 +14,8 @@ use tokio::net::TcpListener;
 
 use self::photos::Photos;
 use self::tour::Tour;
-use super::{runtime, startup};
+use super::runtime::{self, StopSignals};
+use super::startup;
 use crate::client::Client;
 use crate::config::{AccessKey, LogFormat, ModelPath, Settings};
 use crate::gateway::keys::DEFAULT_KEY;
@@ -86,6 +87,7 @@ impl Demo {
         logging::start(LogFormat::Human, &self.log)?;
         let photos = Photos::find(self.photos.as_deref())?;
         runtime::run(async move {
+            let mut signals = StopSignals::listen()?;
             let server = Server::start(&self.settings().await?).await?;
             let endpoint = startup::reachable(server.address());
             let (id, secret) = self.key();
@@ -93,15 +95,16 @@ impl Demo {
                 "Lookalike listens on {endpoint}, in memory, with the access key {id}."
             ))?;
             let client = Client::new(endpoint.to_string(), id, secret)?;
-            Tour::new(client, &self.embedding_model)
-                .walk(&photos)
-                .await
-                .context("the demo's own searches failed")?;
+            let tour = Tour::new(client, &self.embedding_model);
+            tokio::select! {
+                walked = tour.walk(&photos) => walked.context("the demo's own searches failed")?,
+                stopped = signals.next() => return Ok(stopped?),
+            }
             if !self.once {
                 say(&format!(
                     "\nOpen http://{endpoint}/ in a browser, or point a program at {endpoint}. Ctrl-C ends it."
                 ))?;
-                runtime::asked_to_stop().await?;
+                signals.next().await?;
             }
             server.stop().await;
             Ok(())

@@ -15,19 +15,46 @@ pub fn run(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<
     outcome
 }
 
-/// Waits for SIGTERM or Ctrl-C.
+/// SIGTERM and Ctrl-C from now on. Made before a server says that it listens: whoever reads that may stop it at once.
 #[cfg(unix)]
-pub async fn asked_to_stop() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        outcome = tokio::signal::ctrl_c() => outcome,
-        _ = terminate.recv() => Ok(()),
+pub struct StopSignals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl StopSignals {
+    /// Takes the signals over from the system, whose answer is to end the process.
+    pub fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> io::Result<()> {
+        tokio::select! {
+            _ = self.terminate.recv() => Ok(()),
+            _ = self.interrupt.recv() => Ok(()),
+        }
     }
 }
 
-/// Waits for Ctrl-C.
+/// Ctrl-C.
 #[cfg(not(unix))]
-pub async fn asked_to_stop() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
+pub struct StopSignals;
+
+#[cfg(not(unix))]
+impl StopSignals {
+    /// Nothing needs to be taken over here.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> io::Result<()> {
+        tokio::signal::ctrl_c().await
+    }
 }

@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::{runtime, startup};
+use super::runtime::{self, StopSignals};
+use super::startup;
 use crate::config::Settings;
 use crate::logging;
 use crate::server::Server;
@@ -21,15 +22,16 @@ impl Serve {
     pub fn run(self) -> anyhow::Result<()> {
         logging::start(self.settings.log_format, &self.settings.log)?;
         runtime::run(async move {
+            let mut signals = StopSignals::listen()?;
             let server = Server::start(&self.settings).await?;
             startup::announce(&server)?;
-            runtime::asked_to_stop().await?;
+            signals.next().await?;
             tracing::info!("stopping: requests and jobs in progress may finish");
             tokio::select! {
                 () = server.stop() => {}
                 // Whoever asks twice does not want to wait: what was accepted is stored and runs again at the
                 // next start.
-                again = runtime::asked_to_stop() => again?,
+                again = signals.next() => again?,
             }
             Ok(())
         })
