@@ -38,7 +38,22 @@ pub enum LogFormat {
     Json,
 }
 
+/// How hard the server tries to survive a power cut. A killed process loses nothing with any of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Durability {
+    /// What was acknowledged survives
+    Full,
+    /// The database stays whole, the last changes may be lost
+    Normal,
+    /// No forced writes: fastest, for data that can be made again
+    Off,
+}
+
 /// The settings of `lookalike serve`.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each switch is a flag of its own; none excludes another"
+)]
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
     /// Address and port to listen on, for HTTP and HTTPS alike; port 0 takes a free one. Any other address than a loopback one needs an
@@ -127,6 +142,25 @@ pub struct Settings {
     /// bad ones
     #[arg(long, env = "LOOKALIKE_KEEP_GOOD_MEMBERS", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub keep_good_members: bool,
+
+    /// Take images of any size for every model; without this, those above a model's own limit (3 MB for
+    /// multimodal-embedding-v1) are refused as the cloud does
+    #[arg(long, env = "LOOKALIKE_IGNORE_MODEL_IMAGE_BYTES", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    pub ignore_model_image_bytes: bool,
+
+    /// Survival of a power cut: `full` keeps what was acknowledged, `normal` keeps the database whole, `off`
+    /// forces nothing to the disk. A killed process loses nothing with any of them
+    #[arg(
+        long,
+        env = "LOOKALIKE_DURABILITY",
+        value_name = "LEVEL",
+        default_value = "full"
+    )]
+    pub durability: Durability,
+
+    /// Upload jobs at work at the same time; those of one collection run one after the other
+    #[arg(long, env = "LOOKALIKE_JOB_WORKERS", value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub job_workers: u32,
 
     /// Threads for decoding and encoding; 0 takes one for each core
     #[arg(long, env = "LOOKALIKE_THREADS", value_name = "N", default_value_t = 0)]

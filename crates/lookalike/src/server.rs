@@ -79,6 +79,7 @@ impl Server {
             max_connections: settings.limits.max_connections,
             handshake_timeout: Duration::from_secs(settings.limits.handshake_timeout_seconds),
             header_timeout: Duration::from_secs(settings.limits.header_timeout_seconds),
+            write_timeout: Duration::from_secs(settings.limits.write_timeout_seconds),
         };
         let stop = CancellationToken::new();
         let listening = tokio::spawn(listener::serve(

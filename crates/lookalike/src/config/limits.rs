@@ -47,6 +47,10 @@ pub struct Limits {
     #[arg(long, env = "LOOKALIKE_BODY_TIMEOUT_SECONDS", value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub body_timeout_seconds: u64,
 
+    /// Seconds in which a client takes nothing of an answer before its connection is closed
+    #[arg(long, env = "LOOKALIKE_WRITE_TIMEOUT_SECONDS", value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub write_timeout_seconds: u64,
+
     /// Seconds that requests and jobs in progress may take to finish after SIGTERM or Ctrl-C
     #[arg(long, env = "LOOKALIKE_DRAIN_SECONDS", value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(0..=3600))]
     pub drain_seconds: u64,
@@ -59,6 +63,36 @@ pub struct Limits {
     /// 20; not set, they queue
     #[arg(long, env = "LOOKALIKE_MAX_UNFINISHED_JOBS", value_name = "N")]
     pub max_unfinished_jobs: Option<u32>,
+
+    /// Bytes of the text of a query
+    #[arg(
+        long,
+        env = "LOOKALIKE_MAX_QUERY_TEXT_BYTES",
+        value_name = "SIZE",
+        default_value = "64KiB"
+    )]
+    pub max_query_text_bytes: ByteSize,
+
+    /// Bytes of the `Metadata` of an upload
+    #[arg(
+        long,
+        env = "LOOKALIKE_MAX_METADATA_BYTES",
+        value_name = "SIZE",
+        default_value = "64KiB"
+    )]
+    pub max_metadata_bytes: ByteSize,
+
+    /// Starts that an upload job gets before it ends Failed, should it end the process each time
+    #[arg(long, env = "LOOKALIKE_MAX_ATTEMPTS", value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub max_attempts: u32,
+
+    /// Characters of a job's `Error`; what does not fit is counted
+    #[arg(long, env = "LOOKALIKE_MAX_ERROR_CHARS", value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(200..=1_000_000))]
+    pub max_error_chars: u32,
+
+    /// Hours that a job whose collection was deleted under it can still be asked for
+    #[arg(long, env = "LOOKALIKE_ORPHANED_JOB_HOURS", value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=8760))]
+    pub orphaned_job_hours: u64,
 
     /// Hours that a file uploaded through the object store's form waits for the call that uses it
     #[arg(long, env = "LOOKALIKE_UPLOAD_RETENTION_HOURS", value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=8760))]

@@ -22,7 +22,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -59,6 +61,7 @@ pub struct ListenerLimits {
     pub max_connections: u32,
     pub handshake_timeout: Duration,
     pub header_timeout: Duration,
+    pub write_timeout: Duration,
 }
 
 /// Accepts connections until `stop` is cancelled, then lets the ones in progress finish their request.
@@ -141,6 +144,9 @@ impl Server {
         if received == 0 {
             return Ok(());
         }
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.limits.write_timeout));
+        let stream = Box::pin(stream);
         if first[0] == TLS_HANDSHAKE {
             let stream =
                 timeout(self.limits.handshake_timeout, self.handshake(stream, local)).await??;
@@ -166,11 +172,14 @@ impl Server {
         }
     }
 
-    async fn handshake(
+    async fn handshake<S>(
         &self,
-        stream: TcpStream,
+        stream: S,
         local: SocketAddr,
-    ) -> Result<tokio_rustls::server::TlsStream<TcpStream>, ConnectionError> {
+    ) -> Result<TlsStream<S>, ConnectionError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         let config = self
             .authority

@@ -98,6 +98,23 @@ async fn endless_head_is_cut_off() {
     );
 }
 
+/// ours: a client that asks and asks and never reads does not keep its connection.
+#[tokio::test]
+async fn client_that_never_reads_is_cut_off() {
+    let server = start_with(&["--write-timeout-seconds", "1"]).await;
+    let mut stream = TcpStream::connect(&server.endpoint).await.unwrap();
+    let requests = "GET /_lookalike/health HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
+    // The answers fill every buffer on the way, then the server stops reading, then writing stops here: until
+    // the server gives the connection up.
+    while stream.write_all(requests.as_bytes()).await.is_ok() {}
+    assert_eq!(
+        get(&server.endpoint, "/_lookalike/health", &[])
+            .await
+            .status,
+        200
+    );
+}
+
 /// ours: a body that never comes is refused in the vendor's shape.
 #[tokio::test]
 async fn body_that_stops_coming_is_refused() {
