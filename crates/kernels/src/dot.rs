@@ -8,7 +8,9 @@
 //! is exactly zero. The portable twin also serves aarch64, where its lanes
 //! compile to NEON.
 
-#![expect(unsafe_code, reason = "SIMD loads through raw pointers")]
+#[cfg(target_arch = "x86_64")]
+use crate::dispatch::Isa;
+use crate::dispatch::{Cpu, cpu};
 
 /// Inner product of two vectors of equal length.
 ///
@@ -36,7 +38,7 @@ pub fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
 /// # Panics
 /// If the shapes disagree.
 pub fn dot_rows(rows: &[f32], query: &[f32], out: &mut [f32]) {
-    reduce_rows::<Dot>(rows, query, out);
+    reduce_rows::<Dot>(cpu(), rows, query, out);
 }
 
 /// Squared Euclidean distance of `query` to each row of `rows`, shape
@@ -45,10 +47,10 @@ pub fn dot_rows(rows: &[f32], query: &[f32], out: &mut [f32]) {
 /// # Panics
 /// If the shapes disagree.
 pub fn squared_distance_rows(rows: &[f32], query: &[f32], out: &mut [f32]) {
-    reduce_rows::<SquaredDistance>(rows, query, out);
+    reduce_rows::<SquaredDistance>(cpu(), rows, query, out);
 }
 
-fn reduce_rows<T: Term>(rows: &[f32], query: &[f32], out: &mut [f32]) {
+fn reduce_rows<T: Term>(cpu: Cpu, rows: &[f32], query: &[f32], out: &mut [f32]) {
     assert_eq!(
         rows.len(),
         query.len() * out.len(),
@@ -60,22 +62,25 @@ fn reduce_rows<T: Term>(rows: &[f32], query: &[f32], out: &mut [f32]) {
     }
     let rows = rows.chunks_exact(query.len());
     #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
+    match cpu.isa() {
+        Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 => {
             for (row, out) in rows.zip(out) {
-                // SAFETY: AVX-512F was detected above.
+                // SAFETY: a `Cpu` of this level proves AVX-512.
                 *out = unsafe { T::avx512(row, query) };
             }
             return;
         }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        Isa::Avx2 | Isa::Avx2Vnni => {
             for (row, out) in rows.zip(out) {
-                // SAFETY: AVX2 and FMA were detected above.
+                // SAFETY: a `Cpu` of this level proves AVX2 and FMA.
                 *out = unsafe { T::avx2(row, query) };
             }
             return;
         }
+        Isa::Portable | Isa::Neon => {}
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = cpu;
     for (row, out) in rows.zip(out) {
         *out = T::portable(row, query);
     }
@@ -299,8 +304,6 @@ mod x86 {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::cast_precision_loss, reason = "small test numbers")]
-
     use super::*;
 
     /// Deterministic values in -1..1 with no structure.

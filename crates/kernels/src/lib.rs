@@ -38,6 +38,7 @@ mod layer_norm;
 mod machine;
 pub mod memory;
 pub mod pool;
+pub mod score;
 pub mod simd;
 mod softmax;
 #[cfg(test)]
