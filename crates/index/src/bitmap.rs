@@ -112,6 +112,14 @@ impl Bitmap {
         Self { words }
     }
 
+    pub(crate) fn words(&self) -> &[Word] {
+        &self.words
+    }
+
+    pub(crate) fn into_words(self) -> Vec<Word> {
+        self.words
+    }
+
     /// Where the word of a position is, or belongs.
     fn find(&self, position: u64) -> Result<usize, usize> {
         match self.words.last() {

@@ -18,3 +18,21 @@ pub enum IndexError {
     #[error("a query may ask for 1 to {MAX_K} hits, not {0}")]
     HitCount(usize),
 }
+
+/// Why an index could not be read from its folder or written to it. Searches need
+/// neither: the engine can always insert the vectors again.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    #[error("the index was made with {what} {found}, and {wanted} is wanted")]
+    Mismatch {
+        what: &'static str,
+        found: u32,
+        wanted: u32,
+    },
+    #[error("the index is damaged: {0}")]
+    Damaged(&'static str),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}

@@ -5,16 +5,41 @@
 //! the wrong length, one that is not finite, or one without a direction under
 //! cosine is an [`IndexError`].
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "the habits of numeric code: numbers of nodes fit u32, and estimates are rough"
+)]
+
 mod bitmap;
+mod block;
+mod delta;
 mod error;
 mod exact;
+mod fold;
+mod generation;
+mod hnsw;
+mod index;
+mod journal;
+mod keymap;
 mod metric;
+mod options;
+mod persist;
+mod planner;
+mod quantise;
+mod scan;
+mod segment;
+mod snapshot;
 mod topk;
 
 pub use bitmap::Bitmap;
-pub use error::IndexError;
-pub use exact::VectorIndex;
+pub use error::{IndexError, SnapshotError};
+pub use index::VectorIndex;
 pub use metric::Metric;
+pub use options::Options;
+pub use planner::Plan;
+pub use quantise::Precision;
 
 /// Most dimensions a vector may have, the database's own limit.
 pub const MAX_DIMENSION: usize = 8192;
@@ -49,4 +74,60 @@ pub struct Query<'a> {
 pub struct Hit {
     pub key: u64,
     pub score: f32,
+}
+
+/// One change to an index.
+#[derive(Debug, Clone, Copy)]
+pub enum Change<'a> {
+    /// Stores a vector under a key, in place of the key's former one.
+    Insert { key: u64, vector: &'a [f32] },
+    /// Forgets a key, if it is there.
+    Remove { key: u64 },
+}
+
+/// How hard to look for the best hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effort {
+    /// The cheapest way to the index's target recall.
+    #[default]
+    Planned,
+    /// All of the best hits, whatever it costs.
+    Exact,
+    /// The graph, if there is one, with a pool of this many candidates.
+    Graph { ef: usize },
+}
+
+/// The hits of a query and how they were found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Best first.
+    pub hits: Vec<Hit>,
+    pub plan: Plan,
+}
+
+/// What an index holds and how it was searched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stats {
+    /// Keys stored.
+    pub live: usize,
+    /// Dead rows that the next rebuild leaves out.
+    pub dead: usize,
+    /// Rows that wait for folding, dead ones included.
+    pub unfolded: usize,
+    /// Distinct vectors with codes.
+    pub nodes: usize,
+    /// The pool size for ten hits, if there is a graph.
+    pub graph_ef: Option<usize>,
+    /// Bytes of the vectors themselves, read for the best candidates only.
+    pub vector_bytes: usize,
+    /// Bytes of everything else: codes, graph, keys.
+    pub hot_bytes: usize,
+    /// Bytes of the changes written since the last snapshot, for an index in a folder.
+    pub log_bytes: u64,
+    /// Bytes of the last snapshot.
+    pub snapshot_bytes: u64,
+    /// Why nothing is written any more, until the next snapshot.
+    pub persistence_failure: Option<String>,
+    /// How often each plan was taken.
+    pub plans: [(Plan, u64); Plan::ALL.len()],
 }

@@ -69,6 +69,7 @@ impl Metric {
 }
 
 /// A checked query, ready to be compared with rows.
+#[derive(Debug)]
 pub(crate) struct Ranker<'a> {
     pub metric: Metric,
     vector: &'a [f32],

@@ -1,62 +1,87 @@
 //! Keeps the best k of a stream of ranks, and everything that ties with the
 //! last of them.
 
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
 /// The best entries seen so far. Larger ranks are better; NaN is not taken.
+#[derive(Debug)]
 pub(crate) struct TopK<T> {
     k: usize,
+    /// The best k, their ties, and some that were among them once.
     entries: Vec<(f32, T)>,
+    /// The best k ranks, the worst of them on top.
+    best: BinaryHeap<Reverse<Rank>>,
     /// Ranks below this cannot be among the best k any more.
     floor: f32,
+    /// How many entries call for dropping what has fallen below the floor.
+    full: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Rank(f32);
+
+impl Eq for Rank {}
+
+impl Ord for Rank {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Rank {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl<T: Copy> TopK<T> {
     pub fn new(k: usize) -> Self {
         Self {
             k,
-            entries: Vec::with_capacity(2 * k.min(4096) + 64),
+            entries: Vec::new(),
+            best: BinaryHeap::new(),
             floor: f32::NEG_INFINITY,
+            full: 2 * k + 64,
         }
+    }
+
+    /// The worst rank among the best k; everything if fewer were seen.
+    pub fn floor(&self) -> f32 {
+        self.floor
     }
 
     #[inline]
     pub fn push(&mut self, rank: f32, value: T) {
         if rank >= self.floor {
-            self.entries.push((rank, value));
-            if self.entries.len() >= 2 * self.k + 64
-                && self.entries.len() == self.entries.capacity()
-            {
-                self.cut();
-            }
+            self.take(rank, value);
         }
     }
 
-    /// Offers consecutive entries, `value(i)` for `ranks[i]`.
-    pub fn extend(&mut self, ranks: &[f32], value: impl Fn(usize) -> T) {
-        for (index, rank) in ranks.iter().enumerate() {
-            if *rank >= self.floor {
-                self.push(*rank, value(index));
-            }
+    fn take(&mut self, rank: f32, value: T) {
+        self.entries.push((rank, value));
+        self.best.push(Reverse(Rank(rank)));
+        if self.best.len() > self.k {
+            self.best.pop();
+        }
+        if self.best.len() == self.k {
+            self.floor = self.best.peek().map_or(self.floor, |worst| worst.0.0);
+        }
+        if self.entries.len() >= self.full {
+            self.drop_losers();
+            // Ties stay, however many: room in proportion keeps this rare.
+            self.full = 2 * self.entries.len() + 64;
         }
     }
 
-    /// Drops what can no longer win. Ties with the k-th stay, so the buffer may
-    /// stay full of them: then it grows, and cutting stays amortised.
-    fn cut(&mut self) {
-        if self.entries.len() > self.k {
-            self.entries
-                .select_nth_unstable_by(self.k - 1, |a, b| b.0.total_cmp(&a.0));
-            self.floor = self.entries[self.k - 1].0;
-            let floor = self.floor;
-            self.entries.retain(|entry| entry.0 >= floor);
-        }
-        if self.entries.len() * 2 > self.entries.capacity() {
-            self.entries.reserve(self.entries.len() + 64);
-        }
+    fn drop_losers(&mut self) {
+        let floor = self.floor;
+        self.entries.retain(|entry| entry.0 >= floor);
     }
 
     /// The best k and their ties, in no particular order.
     pub fn into_entries(mut self) -> Vec<(f32, T)> {
-        self.cut();
+        self.drop_losers();
         self.entries
     }
 }
@@ -67,7 +92,9 @@ mod tests {
 
     fn kept(k: usize, ranks: &[f32]) -> Vec<usize> {
         let mut top = TopK::new(k);
-        top.extend(ranks, |index| index);
+        for (index, rank) in ranks.iter().enumerate() {
+            top.push(*rank, index);
+        }
         let mut kept: Vec<usize> = top
             .into_entries()
             .into_iter()
