@@ -3,6 +3,7 @@
 //! Functions are measured by the criterion benches beside this; here are the
 //! figures that the documents quote, each printed by one command.
 
+mod ann;
 mod start;
 
 use clap::{Parser, Subcommand};
@@ -16,12 +17,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Measurement {
+    /// Recall and cost of vector searches, and of building their index
+    Ann(ann::Arguments),
     /// Start of the server to its first answers, and its memory at rest
     Start(start::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().measurement {
+        Measurement::Ann(arguments) => ann::run(&arguments),
         Measurement::Start(arguments) => start::run(&arguments),
     }
 }

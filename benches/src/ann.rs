@@ -1,0 +1,336 @@
+//! `ann`: recall and cost of searches, as a JSON line for each setting, beside
+//! other libraries that print the same.
+//!
+//! Reads a folder of little-endian files: `meta.json` (`n`, `dim`), `base.f32`,
+//! and for each set of queries `q_SET.f32` and `gt_SET.i32` (the exact nearest,
+//! 100 a query, by inner product of unit vectors); for filters `attr_NAME.f32`,
+//! where a share of the smallest values is kept. Times are CPU time of the
+//! process, the least of interleaved rounds: other work on the machine does not
+//! count, and noise only adds.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use lookalike_index::{Bitmap, Change, Effort, Metric, Options, Precision, Query, VectorIndex};
+use serde_json::json;
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Folder with base.f32, meta.json, q_SET.f32, gt_SET.i32 and attr_NAME.f32
+    folder: PathBuf,
+    /// Sets of queries, separated by commas
+    #[arg(long, value_delimiter = ',', default_values_t = [String::from("img"), String::from("txt")])]
+    set: Vec<String>,
+    /// Filter attributes, separated by commas: measures filtered searches instead
+    #[arg(long, value_delimiter = ',')]
+    filter: Vec<String>,
+    /// Shares of the vectors that the filters keep, separated by commas
+    #[arg(long, value_delimiter = ',', default_values_t = [0.5, 0.1, 0.01, 0.001])]
+    keep: Vec<f32>,
+    /// Codes to measure, separated by commas
+    #[arg(long, value_delimiter = ',', default_values_t = [String::from("int8"), String::from("bf16"), String::from("f32")])]
+    precision: Vec<String>,
+    /// Pool sizes to measure, separated by commas
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 20, 40, 80, 160, 320])]
+    ef: Vec<usize>,
+    /// Threads that build
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    #[arg(long, default_value_t = 16)]
+    m: usize,
+    #[arg(long, default_value_t = 200)]
+    ef_construction: usize,
+    /// Hits of a query
+    #[arg(long, default_value_t = 10)]
+    k: usize,
+    /// Queries of each set, at most
+    #[arg(long, default_value_t = 500)]
+    queries: usize,
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let data = Data::read(&arguments.folder)?;
+    let build = |precision: &String| data.build(precision, arguments);
+    let built = arguments
+        .precision
+        .iter()
+        .map(build)
+        .collect::<Result<Vec<_>>>()?;
+    let planned = (Effort::Planned, "planner".to_owned());
+    for set in &arguments.set {
+        let queries: Vec<f32> = read(&arguments.folder.join(format!("q_{set}.f32")))?;
+        let queries: Vec<&[f32]> = queries.chunks_exact(data.dimension).collect();
+        if arguments.filter.is_empty() {
+            let truth: Vec<i32> = read(&arguments.folder.join(format!("gt_{set}.i32")))?;
+            let ids = |ids: &[i32]| {
+                ids[..arguments.k]
+                    .iter()
+                    .map(|id| u64::from(id.unsigned_abs()))
+                    .collect()
+            };
+            let mut efforts: Vec<_> = arguments
+                .ef
+                .iter()
+                .map(|ef| (Effort::Graph { ef: *ef }, ef.to_string()))
+                .collect();
+            efforts.extend([planned.clone(), (Effort::Exact, "exact".to_owned())]);
+            let task = Task {
+                queries: &queries[..queries.len().min(arguments.queries)],
+                truth: truth.chunks_exact(100).map(ids).collect(),
+                allowed: None,
+                labels: json!({ "queries": set }),
+            };
+            task.measure(&data, &built, &efforts, arguments)?;
+            continue;
+        }
+        for filter in &arguments.filter {
+            let attribute: Vec<f32> = read(&arguments.folder.join(format!("attr_{filter}.f32")))?;
+            for keep in &arguments.keep {
+                let kept = (0..).zip(&attribute).filter(|(_, value)| *value < keep);
+                let allowed: Bitmap = kept.map(|(key, _)| key).collect();
+                let queries = &queries[..queries.len().min(FILTERED_QUERIES)];
+                let exact = |vector: &&[f32]| {
+                    // Another metric than the index's: a scan of the vectors, the same order.
+                    let query = Query {
+                        vector,
+                        k: arguments.k,
+                        metric: Metric::InnerProduct,
+                        allowed: Some(&allowed),
+                    };
+                    let hits = built[0].index.search(&query)?;
+                    Ok(hits.iter().take(arguments.k).map(|hit| hit.key).collect())
+                };
+                let task = Task {
+                    queries,
+                    truth: queries.iter().map(exact).collect::<Result<Vec<_>>>()?,
+                    allowed: Some(&allowed),
+                    labels: json!({ "queries": set, "filter": filter, "selectivity": keep, "matches": allowed.len() }),
+                };
+                task.measure(&data, &built, std::slice::from_ref(&planned), arguments)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Queries of a filtered measurement.
+const FILTERED_QUERIES: usize = 200;
+
+/// The vectors.
+struct Data {
+    name: String,
+    dimension: usize,
+    base: Vec<f32>,
+}
+
+/// An index and the CPU time of making it.
+struct Built {
+    precision: Precision,
+    index: VectorIndex,
+    build: Duration,
+}
+
+impl Data {
+    fn read(folder: &Path) -> Result<Self> {
+        let meta: serde_json::Value =
+            serde_json::from_slice(&fs_err::read(folder.join("meta.json"))?)?;
+        let dimension = meta["dim"].as_u64().context("meta.json has no dim")?;
+        let name = folder.file_name().context("a folder with a name")?;
+        let data = Self {
+            name: name.to_string_lossy().into_owned(),
+            dimension: usize::try_from(dimension)?,
+            base: read(&folder.join("base.f32"))?,
+        };
+        ensure!(
+            data.dimension > 0 && !data.base.is_empty(),
+            "no vectors in {}",
+            data.name
+        );
+        Ok(data)
+    }
+
+    fn build(&self, precision: &str, arguments: &Arguments) -> Result<Built> {
+        let precision = match precision {
+            "int8" => Precision::Int8,
+            "bf16" => Precision::Bf16,
+            "f32" => Precision::F32,
+            other => anyhow::bail!("unknown precision {other}: expected int8, bf16 or f32"),
+        };
+        let index = VectorIndex::with_options(Options {
+            precision,
+            m: arguments.m,
+            ef_construction: arguments.ef_construction,
+            fold_threads: arguments.threads,
+            fold_in_background: false,
+            ..Options::new(self.dimension, Metric::Cosine)
+        })?;
+        let start = cpu_time();
+        let vectors = self.base.chunks_exact(self.dimension);
+        let changes: Vec<Change<'_>> = (0..)
+            .zip(vectors)
+            .map(|(key, vector)| Change::Insert { key, vector })
+            .collect();
+        index.apply(&changes)?;
+        index.fold_blocking();
+        let build = cpu_time() - start;
+        eprintln!(
+            "built {precision:?} in {build:.1?} of CPU time: {:?}",
+            index.stats()
+        );
+        Ok(Built {
+            precision,
+            index,
+            build,
+        })
+    }
+}
+
+/// Queries with their true answers.
+struct Task<'a> {
+    queries: &'a [&'a [f32]],
+    truth: Vec<Vec<u64>>,
+    allowed: Option<&'a Bitmap>,
+    labels: serde_json::Value,
+}
+
+/// What a setting cost and found.
+struct Figure<'a> {
+    built: &'a Built,
+    effort: &'a (Effort, String),
+    fastest: Duration,
+    recall: f64,
+    plan: &'static str,
+}
+
+impl Task<'_> {
+    /// Measures each index with each effort, in turns, and prints a line for each.
+    fn measure(
+        &self,
+        data: &Data,
+        built: &[Built],
+        efforts: &[(Effort, String)],
+        arguments: &Arguments,
+    ) -> Result<()> {
+        let settings = built
+            .iter()
+            .flat_map(|built| efforts.iter().map(move |effort| (built, effort)));
+        let mut figures: Vec<Figure<'_>> = settings
+            .map(|(built, effort)| Figure {
+                built,
+                effort,
+                fastest: Duration::MAX,
+                recall: 0.0,
+                plan: "",
+            })
+            .collect();
+        for _ in 0..arguments.rounds {
+            for figure in &mut figures {
+                self.round(figure, arguments.k)?;
+            }
+        }
+        for figure in &figures {
+            self.print(data, figure, arguments);
+        }
+        Ok(())
+    }
+
+    fn round(&self, figure: &mut Figure<'_>, k: usize) -> Result<()> {
+        let mut found = 0;
+        let mut wanted = 0;
+        let mut elapsed = Duration::ZERO;
+        for (vector, truth) in self.queries.iter().zip(&self.truth) {
+            let query = Query {
+                vector,
+                k,
+                metric: Metric::Cosine,
+                allowed: self.allowed,
+            };
+            let start = cpu_time();
+            let answer = figure.built.index.answer(&query, figure.effort.0)?;
+            elapsed += cpu_time() - start;
+            let hits = answer.hits.iter().take(k);
+            found += hits.filter(|hit| truth.contains(&hit.key)).count();
+            wanted += truth.len();
+            figure.plan = answer.plan.name();
+        }
+        figure.fastest = figure
+            .fastest
+            .min(elapsed / u32::try_from(self.queries.len())?);
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52 hits")]
+        {
+            figure.recall = found as f64 / wanted as f64;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::print_stdout, reason = "the report is this program's output")]
+    fn print(&self, data: &Data, figure: &Figure<'_>, arguments: &Arguments) {
+        let stats = figure.built.index.stats();
+        let seconds = figure.fastest.as_secs_f64();
+        let mut line = json!({
+            "peer": format!("lookalike-{:?}", figure.built.precision).to_lowercase(),
+            "dataset": data.name,
+            "n": data.base.len() / data.dimension,
+            "params": {
+                "M": arguments.m,
+                "efC": arguments.ef_construction,
+                "ef": figure.effort.1,
+                "k": arguments.k,
+            },
+            "plan": figure.plan,
+            format!("recall@{}", arguments.k): (figure.recall * 1e4).round() / 1e4,
+            "qps": (1.0 / seconds).round(),
+            "us": (seconds * 1e7).round() / 10.0,
+            "build_s": (figure.built.build.as_secs_f64() * 10.0).round() / 10.0,
+            "bytes": stats.hot_bytes + stats.vector_bytes,
+            "bytes_self": stats.hot_bytes,
+        });
+        if let (Some(line), Some(labels)) = (line.as_object_mut(), self.labels.as_object()) {
+            line.extend(labels.clone());
+        }
+        println!("{line}");
+    }
+}
+
+/// CPU time of all threads of the process.
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
+}
+
+/// A file of little-endian numbers of four bytes.
+fn read<T: FromBytes>(path: &Path) -> Result<Vec<T>> {
+    let bytes = fs_err::read(path)?;
+    ensure!(
+        bytes.len() % 4 == 0,
+        "{} is not a file of numbers of four bytes",
+        path.display()
+    );
+    Ok(bytes
+        .chunks_exact(4)
+        .map(|bytes| T::from_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        .collect())
+}
+
+/// A number of four bytes.
+trait FromBytes {
+    fn from_bytes(bytes: [u8; 4]) -> Self;
+}
+
+impl FromBytes for f32 {
+    fn from_bytes(bytes: [u8; 4]) -> Self {
+        Self::from_le_bytes(bytes)
+    }
+}
+
+impl FromBytes for i32 {
+    fn from_bytes(bytes: [u8; 4]) -> Self {
+        Self::from_le_bytes(bytes)
+    }
+}
