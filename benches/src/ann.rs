@@ -17,7 +17,7 @@ use serde_json::json;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Folder with base.f32, meta.json, q_SET.f32, gt_SET.i32 and attr_NAME.f32
+    /// Folder with `base.f32`, `meta.json`, `q_SET.f32`, `gt_SET.i32` and `attr_NAME.f32`
     folder: PathBuf,
     /// Sets of queries, separated by commas
     #[arg(long, value_delimiter = ',', default_values_t = [String::from("img"), String::from("txt")])]
@@ -175,7 +175,7 @@ impl Data {
             .collect();
         index.apply(&changes)?;
         index.fold_blocking();
-        let build = cpu_time() - start;
+        let build = cpu_time_since(start);
         eprintln!(
             "built {precision:?} in {build:.1?} of CPU time: {:?}",
             index.stats()
@@ -250,7 +250,7 @@ impl Task<'_> {
             };
             let start = cpu_time();
             let answer = figure.built.index.answer(&query, figure.effort.0)?;
-            elapsed += cpu_time() - start;
+            elapsed += cpu_time_since(start);
             let hits = answer.hits.iter().take(k);
             found += hits.filter(|hit| truth.contains(&hit.key)).count();
             wanted += truth.len();
@@ -302,6 +302,10 @@ fn cpu_time() -> Duration {
         time.tv_sec.unsigned_abs(),
         u32::try_from(time.tv_nsec).unwrap_or(0),
     )
+}
+
+fn cpu_time_since(start: Duration) -> Duration {
+    cpu_time().saturating_sub(start)
 }
 
 /// A file of little-endian numbers of four bytes.

@@ -24,7 +24,7 @@ impl VectorIndex {
     /// Folds everything now, on this thread and as many as the options say, and
     /// returns when it is done. Searches and changes go on meanwhile.
     pub fn fold_blocking(&self) {
-        // Stopped only when the index goes away.
+        // Stopped only when the index is closed.
         let _ = self.shared.fold(false);
     }
 
@@ -59,7 +59,7 @@ impl VectorIndex {
 
 impl Drop for VectorIndex {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
+        self.close();
     }
 }
 
@@ -76,6 +76,9 @@ impl Shared {
     /// Folds once, and writes a snapshot if one is due, or wanted.
     pub fn fold(&self, snapshot: bool) -> Result<(), Stopped> {
         let _turn = self.folding.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Stopped);
+        }
         let mut changes = self.changes();
         let mut state = self.write();
         let due = changes.begin_snapshot(self, snapshot);

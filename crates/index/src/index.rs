@@ -7,7 +7,7 @@
 //! block; scores are exact whatever the plan.
 
 use std::collections::HashSet;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::block::{Moment, NOW};
@@ -224,8 +224,28 @@ impl VectorIndex {
         self.make(Some(generation), changes)
     }
 
+    /// Whether a vector could be inserted.
+    ///
+    /// # Errors
+    /// As [`VectorIndex::insert`].
+    pub fn check(&self, vector: &[f32]) -> Result<(), IndexError> {
+        self.squared_norm(vector).map(|_| ())
+    }
+
+    /// Stops what runs in the background and lets go of the folder. Searches and changes go on
+    /// in memory. Waits for what cannot be stopped, such as writing a snapshot.
+    pub fn close(&self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        let _turn = self
+            .shared
+            .folding
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.shared.changes().journal = None;
+    }
+
     fn make(&self, generation: Option<u64>, list: &[Change<'_>]) -> Result<(), IndexError> {
-        let squared_norms = self.check(list)?;
+        let squared_norms = self.squared_norms(list)?;
         let mut changes = self.shared.changes();
         let generation = generation.unwrap_or(changes.generation);
         changes.log(generation, list);
@@ -236,13 +256,16 @@ impl VectorIndex {
     }
 
     /// The squared norms of the vectors of some changes, 0 for removals.
-    pub(crate) fn check(&self, changes: &[Change<'_>]) -> Result<Vec<f32>, IndexError> {
-        let recipe = &self.shared.recipe;
+    pub(crate) fn squared_norms(&self, changes: &[Change<'_>]) -> Result<Vec<f32>, IndexError> {
         let norm = |change: &Change<'_>| match change {
-            Change::Insert { vector, .. } => recipe.metric.check(recipe.dimension, vector),
+            Change::Insert { vector, .. } => self.squared_norm(vector),
             Change::Remove { .. } => Ok(0.0),
         };
         changes.iter().map(norm).collect()
+    }
+
+    fn squared_norm(&self, vector: &[f32]) -> Result<f32, IndexError> {
+        self.metric().check(self.dimension(), vector)
     }
 
     /// The best `query.k` hits, best first, and every further hit whose score

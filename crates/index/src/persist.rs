@@ -53,7 +53,7 @@ impl VectorIndex {
         }
         let replay = |changes: Vec<Logged>| {
             let changes: Vec<Change<'_>> = changes.iter().map(Logged::as_change).collect();
-            let squared_norms = index.check(&changes)?;
+            let squared_norms = index.squared_norms(&changes)?;
             index.shared.write().make(&changes, &squared_norms);
             Ok(())
         };
