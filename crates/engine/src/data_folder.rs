@@ -65,6 +65,11 @@ impl DataFolder {
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join("lookalike.db")
     }
+
+    /// Where the indexes are. All of it can be made anew from the database.
+    pub(crate) fn indexes(&self) -> PathBuf {
+        self.path.join("index")
+    }
 }
 
 #[cfg(test)]

@@ -143,12 +143,11 @@ impl Inner {
             .ok_or_else(|| EngineError::not_found(Subject::File, file_name))?;
         let keys = store::chunk::delete_of_document(&mut transaction, id).await?;
         store::document::delete(&mut transaction, id).await?;
-        let index = resident.lock_for_change().await;
-        transaction.commit().await?;
+        let mut index = resident.lock_for_change().await;
         for key in keys {
             index.remove(key);
         }
-        drop(index);
+        index.commit(transaction, || {}).await?;
         self.wake_housekeeper();
         Ok(())
     }

@@ -98,7 +98,7 @@ impl Engine {
             passwords: Passwords::new(config.passwords, cpu.clone())?,
             cpu,
             fetcher: Fetcher::new(config.fetch.clone()),
-            residents: Residents::default(),
+            residents: Residents::new(folder.as_ref().map(DataFolder::indexes)),
             running: Running::new(interrupt.clone()),
             queries: Semaphore::new(config.limits.max_concurrent_queries),
             run: uuid::Uuid::new_v4().to_string(),

@@ -97,6 +97,7 @@ pub(crate) async fn keep_house(
 
 async fn load_all(inner: &Inner) -> Result<(), EngineError> {
     let rows = store::collection::list_all(&mut *inner.store.reader().await?).await?;
+    inner.residents.sweep(&rows).await?;
     for row in rows {
         if inner.stop.is_cancelled() {
             return Ok(());

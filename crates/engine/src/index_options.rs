@@ -1,8 +1,12 @@
 //! What a vector index can be asked for, with the ranges of semantics.md (`CreateDocumentCollection`).
 //!
-//! Search here is exact whatever is asked; the options are checked and kept, so that a program that
-//! would fail against the service fails here, too.
+//! `HnswM` and `HnswEfConstruction` shape the graph, once there are so many vectors that one is
+//! worth it. The rest is checked and kept, so that a program that would fail against the service
+//! fails here, too.
 
+use std::num::NonZero;
+
+use lookalike_index::{Metric, Options};
 use serde::{Deserialize, Serialize};
 
 use crate::error::EngineError;
@@ -73,6 +77,23 @@ impl IndexOptions {
     }
 }
 
+/// How the vectors of a collection are searched: by a graph of the shape asked for where that is
+/// the cheapest way, or always exactly when no index is asked for.
+pub(crate) fn for_search(index: Option<&IndexOptions>, dimension: u32, metric: Metric) -> Options {
+    let mut options = Options::new(dimension as usize, metric);
+    // The graph is made in the background: requests and jobs keep half of the cores.
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    options.fold_threads = (cores / 2).max(1);
+    let Some(index) = index else {
+        options.graph_min_bytes = usize::MAX;
+        return options;
+    };
+    options.m = index.hnsw_m.map_or(options.m, |m| m as usize);
+    options.ef_construction = (index.hnsw_ef_construction)
+        .map_or(options.ef_construction.max(2 * options.m), |ef| ef as usize);
+    options
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +158,24 @@ mod tests {
         };
         assert_eq!(refused_field(&with(32)), None);
         assert_eq!(refused_field(&with(31)), Some("HnswEfConstruction"));
+    }
+
+    #[test]
+    fn the_graph_has_the_shape_asked_for() {
+        let shape = |m, ef| {
+            let index = IndexOptions {
+                hnsw_m: m,
+                hnsw_ef_construction: ef,
+                ..IndexOptions::default()
+            };
+            let options = for_search(Some(&index), 512, Metric::Cosine);
+            (options.m, options.ef_construction)
+        };
+        assert_eq!(shape(None, None), (16, 200));
+        assert_eq!(shape(Some(24), Some(64)), (24, 64));
+        // At least twice m, where nothing else is asked for.
+        assert_eq!(shape(Some(500), None), (500, 1000));
+        let none = for_search(None, 512, Metric::Cosine);
+        assert_eq!(none.graph_min_bytes, usize::MAX, "no index, no graph");
     }
 }

@@ -1,20 +1,26 @@
 //! Collections in memory: the vectors that are searched, one index a collection.
 //!
-//! Queries, jobs and deletions come here. The index is derived from the database: loaded when a
-//! collection is first used (all of them right after the start), and changed only together with it.
+//! Queries, jobs and deletions come here. The index is derived from the database: found in its
+//! folder or made anew when a collection is first used (all of them right after the start), and
+//! changed only together with the database.
 //!
-//! Invariant: whoever changes rows holds the collection's lock for change from before the commit
+//! Invariants: whoever changes rows holds the collection's lock for change from before the commit
 //! until the index shows what was committed, and a query holds it shared from its search until the
 //! found rows are read. So a query sees all of a job or nothing of it. Both take their connection
-//! first, so that in memory, where there is only one, nobody waits for the other.
+//! first, so that in memory, where there is only one, nobody waits for the other. And the index
+//! never has a change that the database has not: a folder is trusted by its generation alone.
+
+mod load;
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use lookalike_embed::{ModelError, Models, ServedModel};
-use lookalike_index::VectorIndex;
+use lookalike_index::{Change, IndexError, Options, VectorIndex};
+use sqlx::{Sqlite, Transaction};
 use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::{
@@ -24,6 +30,9 @@ use crate::{
 
 /// A collection's vectors.
 pub(crate) struct Resident {
+    collection_id: i64,
+    /// Where the index is kept; `None` in memory.
+    folder: Option<PathBuf>,
     index: Arc<RwLock<VectorIndex>>,
 }
 
@@ -33,9 +42,68 @@ impl Resident {
         Arc::clone(&self.index).read_owned().await
     }
 
-    /// For making a change visible; taken when the transaction is ready to be committed.
-    pub(crate) async fn lock_for_change(&self) -> OwnedRwLockWriteGuard<VectorIndex> {
-        Arc::clone(&self.index).write_owned().await
+    /// For making changes; taken when the transaction is ready to be committed.
+    pub(crate) async fn lock_for_change<'a>(&self) -> Changing<'a> {
+        Changing {
+            collection_id: self.collection_id,
+            index: Arc::clone(&self.index).write_owned().await,
+            changes: Vec::new(),
+        }
+    }
+
+    /// Commits a transaction that asks for another kind of index, and begins to make it. Searches
+    /// are exact until it is made. Never in a task that may be dropped.
+    pub(crate) async fn remake(
+        &self,
+        transaction: Transaction<'static, Sqlite>,
+        options: Options,
+    ) -> Result<(), EngineError> {
+        let mut index = Arc::clone(&self.index).write_owned().await;
+        transaction.commit().await?;
+        let folder = self.folder.clone();
+        let work = move || load::remake_blocking(&mut index, folder.as_deref(), options);
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(EngineError::internal)?
+    }
+}
+
+/// Changes of a collection's vectors that go with a transaction. Nothing is changed before
+/// [`Changing::commit`]; dropped without it, nothing is changed at all.
+pub(crate) struct Changing<'a> {
+    collection_id: i64,
+    index: OwnedRwLockWriteGuard<VectorIndex>,
+    changes: Vec<Change<'a>>,
+}
+
+impl<'a> Changing<'a> {
+    /// Stores a vector under a key, in place of the key's former one. A vector that the index
+    /// would refuse is refused now.
+    pub(crate) fn insert(&mut self, key: u64, vector: &'a [f32]) -> Result<(), IndexError> {
+        self.index.check(vector)?;
+        self.changes.push(Change::Insert { key, vector });
+        Ok(())
+    }
+
+    /// Forgets a key, if it is there.
+    pub(crate) fn remove(&mut self, key: u64) {
+        self.changes.push(Change::Remove { key });
+    }
+
+    /// Commits the transaction that changes the rows, then shows the changes to queries, all at
+    /// once; `committed` is called between the two. Never in a task that may be dropped.
+    pub(crate) async fn commit(
+        self,
+        mut transaction: Transaction<'static, Sqlite>,
+        committed: impl FnOnce(),
+    ) -> Result<(), EngineError> {
+        let generation =
+            store::vector_generation::find(&mut transaction, self.collection_id).await?;
+        transaction.commit().await?;
+        committed();
+        self.index
+            .commit(generation, &self.changes)
+            .map_err(EngineError::internal)
     }
 }
 
@@ -43,12 +111,21 @@ impl Resident {
 type Slot = Arc<OnceCell<Arc<Resident>>>;
 
 /// All collections in memory, by id.
-#[derive(Default)]
 pub(crate) struct Residents {
     slots: Mutex<HashMap<i64, Slot>>,
+    /// Holds a folder a collection; `None` in memory.
+    folder: Option<PathBuf>,
 }
 
 impl Residents {
+    /// None yet; indexes are kept in `folder`, if there is one.
+    pub(crate) fn new(folder: Option<PathBuf>) -> Self {
+        Self {
+            slots: Mutex::default(),
+            folder,
+        }
+    }
+
     /// The vectors of a collection, loaded when nobody has yet.
     pub(crate) async fn get(
         &self,
@@ -56,37 +133,53 @@ impl Residents {
         row: &CollectionRow,
     ) -> Result<Arc<Resident>, EngineError> {
         let slot = Arc::clone(self.lock().entry(row.id).or_default());
-        slot.get_or_try_init(|| load(store, row)).await.cloned()
+        let load = async || {
+            let folder = self.folder_of(row.id);
+            let index = load::load(store, row, folder.as_deref()).await?;
+            Ok(Arc::new(Resident {
+                collection_id: row.id,
+                folder,
+                index: Arc::new(RwLock::new(index)),
+            }))
+        };
+        slot.get_or_try_init(load).await.cloned()
     }
 
     /// Lets go of collections that were deleted.
     pub(crate) fn forget(&self, ids: impl IntoIterator<Item = i64>) {
-        let mut slots = self.lock();
         for id in ids {
-            slots.remove(&id);
+            let slot = self.lock().remove(&id);
+            let folder = self.folder_of(id);
+            // The index may have to wait for what it is doing in the background.
+            drop(tokio::task::spawn_blocking(move || {
+                drop(slot);
+                if let Some(folder) = folder {
+                    load::remove_folder_blocking(&folder);
+                }
+            }));
         }
+    }
+
+    /// Deletes the folders of indexes whose collections are gone.
+    pub(crate) async fn sweep(&self, rows: &[CollectionRow]) -> Result<(), EngineError> {
+        let Some(folder) = self.folder.clone() else {
+            return Ok(());
+        };
+        let known: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
+        tokio::task::spawn_blocking(move || load::sweep_blocking(&folder, &known))
+            .await
+            .map_err(EngineError::internal)?
+            .map_err(EngineError::internal)
+    }
+
+    fn folder_of(&self, id: i64) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.join(id.to_string()))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<i64, Slot>> {
         // The map is whole between any two statements, whoever panicked.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Reads the vectors of a collection.
-async fn load(store: &Store, row: &CollectionRow) -> Result<Arc<Resident>, EngineError> {
-    let collection = &row.collection;
-    let index = VectorIndex::new(collection.dimension as usize, collection.metric)
-        .map_err(EngineError::internal)?;
-    let mut connection = store.reader().await?;
-    store::chunk::each_vector(&mut connection, row.id, |key, vector| {
-        index.insert(key, vector).map_err(EngineError::internal)
-    })
-    .await?;
-    tracing::debug!(collection = %collection.name, vectors = index.len(), "vectors loaded");
-    Ok(Arc::new(Resident {
-        index: Arc::new(RwLock::new(index)),
-    }))
 }
 
 /// The model of the API's name, with the request field that is wrong.

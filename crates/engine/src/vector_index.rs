@@ -1,18 +1,21 @@
-//! `CreateVectorIndex` and `DeleteVectorIndex`: checked and written down. Search is exact with or
-//! without an index, which the database allows (semantics.md, "Searching without an index").
+//! `CreateVectorIndex` and `DeleteVectorIndex`: checked, written down and carried out. Without an
+//! index every search is exact, as in the database (semantics.md, "Searching without an index").
+
+use std::sync::Arc;
 
 use lookalike_index::Metric;
 use serde::{Deserialize, Serialize};
+use sqlx::SqliteConnection;
 
 use crate::{
     access::ManagerAccess,
     clock,
-    collection::metric_name,
-    engine::Engine,
+    collection::{Collection, metric_name},
+    engine::{Engine, Inner},
     error::{EngineError, Subject},
-    index_options::IndexOptions,
+    index_options::{self, IndexOptions},
     name::{CollectionName, NamespaceName},
-    store,
+    store::{self, collection::CollectionRow},
 };
 
 /// The two kinds of index a collection can have.
@@ -63,7 +66,7 @@ pub struct NewVectorIndex {
     pub options: IndexOptions,
 }
 
-/// What is written down.
+/// What is written down; `null` in its place once an index was struck out.
 #[derive(Serialize, Deserialize)]
 struct StoredIndex {
     metric: Option<String>,
@@ -71,7 +74,7 @@ struct StoredIndex {
 }
 
 impl Engine {
-    /// Writes an index down. A document collection has one from the start, and nothing public says
+    /// Makes an index. A document collection has one from the start, and nothing public says
     /// what a second one of its kind does: the newest counts, so that set-up scripts can be repeated.
     pub async fn create_vector_index(
         &self,
@@ -90,29 +93,21 @@ impl Engine {
             metric: new.metric.map(metric_name).map(str::to_owned),
             options,
         };
-        let stored = serde_json::to_string(&stored).map_err(EngineError::internal)?;
-        let mut transaction = self.inner.store.begin().await?;
-        let namespace = store::namespace::find(&mut transaction, instance.id, &new.namespace)
-            .await?
-            .ok_or_else(|| EngineError::not_found(Subject::Namespace, &new.namespace))?;
-        let row = store::collection::find(&mut transaction, namespace.id, &new.collection)
-            .await?
-            .ok_or_else(|| EngineError::not_found(Subject::Collection, &new.collection))?;
+        let row = self
+            .inner
+            .find_in(instance.id, &new.namespace, &new.collection)
+            .await?;
         if new.kind == IndexKind::Dense {
             check_dimension(new.dimension, row.collection.dimension)?;
         }
-        store::vector_index::upsert(
-            &mut transaction,
-            row.id,
-            new.kind.as_str(),
-            &stored,
-            clock::now(),
-        )
-        .await?;
-        Ok(transaction.commit().await?)
+        let (inner, kind) = (Arc::clone(&self.inner), new.kind);
+        self.inner
+            .to_the_end(async move { inner.write_index(&row, kind, Some(stored)).await })
+            .await
     }
 
-    /// Strikes an index out, be it the collection's own; search stays exact. A repeat succeeds.
+    /// Strikes an index out, be it the collection's own: every search is exact from then on. A
+    /// repeat succeeds.
     pub async fn delete_vector_index(
         &self,
         access: &ManagerAccess,
@@ -121,16 +116,81 @@ impl Engine {
         kind: IndexKind,
     ) -> Result<(), EngineError> {
         let instance = self.inner.check_manager(access).await?;
-        let mut transaction = self.inner.store.begin().await?;
-        let found = store::namespace::find(&mut transaction, instance.id, namespace)
+        let row = self
+            .inner
+            .find_in(instance.id, namespace, collection)
+            .await?;
+        let inner = Arc::clone(&self.inner);
+        self.inner
+            .to_the_end(async move { inner.write_index(&row, kind, None).await })
+            .await
+    }
+}
+
+impl Inner {
+    async fn find_in(
+        &self,
+        instance_id: i64,
+        namespace: &NamespaceName,
+        collection: &CollectionName,
+    ) -> Result<CollectionRow, EngineError> {
+        let mut connection = self.store.reader().await?;
+        let found = store::namespace::find(&mut connection, instance_id, namespace)
             .await?
             .ok_or_else(|| EngineError::not_found(Subject::Namespace, namespace))?;
-        let row = store::collection::find(&mut transaction, found.id, collection)
+        store::collection::find(&mut connection, found.id, collection)
             .await?
-            .ok_or_else(|| EngineError::not_found(Subject::Collection, collection))?;
-        store::vector_index::delete(&mut transaction, row.id, kind.as_str()).await?;
-        Ok(transaction.commit().await?)
+            .ok_or_else(|| EngineError::not_found(Subject::Collection, collection))
     }
+
+    /// Writes down what an index is to be, and lets the index in memory become that.
+    async fn write_index(
+        &self,
+        row: &CollectionRow,
+        kind: IndexKind,
+        stored: Option<StoredIndex>,
+    ) -> Result<(), EngineError> {
+        let resident = self.residents.get(&self.store, row).await?;
+        let mut transaction = self.store.begin().await?;
+        if store::collection::find_by_id(&mut transaction, row.id)
+            .await?
+            .is_none()
+        {
+            return Err(EngineError::not_found(
+                Subject::Collection,
+                &row.collection.name,
+            ));
+        }
+        let before = dense_options(&mut transaction, row).await?;
+        let settings = serde_json::to_string(&stored).map_err(EngineError::internal)?;
+        let kind = kind.as_str();
+        store::vector_index::upsert(&mut transaction, row.id, kind, &settings, clock::now())
+            .await?;
+        let after = dense_options(&mut transaction, row).await?;
+        if before == after {
+            return Ok(transaction.commit().await?);
+        }
+        let Collection {
+            dimension, metric, ..
+        } = row.collection;
+        let options = index_options::for_search(after.as_ref(), dimension, metric);
+        resident.remake(transaction, options).await
+    }
+}
+
+/// What the index over a collection's vectors is to be: as asked for last, or else as the
+/// collection was made. `None` if it was struck out.
+pub(crate) async fn dense_options(
+    connection: &mut SqliteConnection,
+    row: &CollectionRow,
+) -> Result<Option<IndexOptions>, EngineError> {
+    let kind = IndexKind::Dense.as_str();
+    let Some(settings) = store::vector_index::find(connection, row.id, kind).await? else {
+        return Ok(Some(row.collection.settings.index.clone()));
+    };
+    let stored: Option<StoredIndex> =
+        serde_json::from_str(&settings).map_err(EngineError::internal)?;
+    Ok(stored.map(|stored| stored.options))
 }
 
 fn check_dimension(given: Option<u32>, expected: u32) -> Result<(), EngineError> {

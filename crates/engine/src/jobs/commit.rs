@@ -180,29 +180,18 @@ async fn store_images(
         };
         added.push(store::chunk::insert(&mut transaction, &chunk).await?);
     }
-    let index = resident.lock_for_change().await;
-    // The index goes first: what it refuses must not be committed. Nobody searches meanwhile.
-    let undo = |upto: usize| {
-        for key in &added[..upto] {
-            index.remove(*key);
-        }
-    };
-    for (position, (key, image)) in added.iter().zip(&images).enumerate() {
-        if let Err(error) = index.insert(*key, &image.vector) {
-            undo(position);
-            return Err(EngineError::internal(error));
-        }
+    let mut index = resident.lock_for_change().await;
+    for (key, image) in added.iter().zip(&images) {
+        index
+            .insert(*key, &image.vector)
+            .map_err(EngineError::internal)?;
     }
-    inner.observe(&job.id, Stage::BeforeCommit);
-    if let Err(error) = transaction.commit().await {
-        undo(added.len());
-        return Err(error.into());
-    }
-    inner.observe(&job.id, Stage::AfterCommit);
     for key in removed {
         index.remove(key);
     }
-    drop(index);
+    inner.observe(&job.id, Stage::BeforeCommit);
+    let committed = || inner.observe(&job.id, Stage::AfterCommit);
+    index.commit(transaction, committed).await?;
     inner.observe(&job.id, Stage::Indexed);
     tracing::info!(images = images.len(), "job stored its images");
     Ok(true)

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use lookalike_index::{Hit, Metric, Query};
+use lookalike_index::{Effort, Hit, Metric, Query};
 use serde_json::{Map, Value};
 
 use super::Match;
@@ -49,18 +49,21 @@ impl Inner {
         let index = Arc::new(resident.lock_for_search().await);
         let searched = Arc::clone(&index);
         let scan = move || {
-            searched.search(&Query {
+            let query = Query {
                 vector: &vector,
                 k,
                 metric,
                 allowed: None,
-            })
+            };
+            searched.answer(&query, Effort::Planned)
         };
-        let hits = self
+        let answer = self
             .cpu
             .run(Lane::Request, scan)
             .await?
             .map_err(EngineError::internal)?;
+        tracing::Span::current().record("plan", answer.plan.name());
+        let hits = answer.hits;
         let keys: Vec<u64> = hits.iter().map(|hit| hit.key).collect();
         let rows = store::chunk::find(&mut connection, &keys).await?;
         let mut winners = ranked(hits, rows, metric);

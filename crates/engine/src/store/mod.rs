@@ -15,6 +15,7 @@ pub(crate) mod job;
 pub(crate) mod namespace;
 pub(crate) mod object;
 pub(crate) mod upload;
+pub(crate) mod vector_generation;
 pub(crate) mod vector_index;
 
 use std::{path::Path, time::Duration};

@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use crate::error::EngineError;
 
-/// Writes an index down in place of the last one of its kind.
+/// Writes down what an index is to be, in place of the last one of its kind.
 pub(crate) async fn upsert(
     connection: &mut SqliteConnection,
     collection_id: i64,
@@ -27,16 +27,18 @@ pub(crate) async fn upsert(
     Ok(())
 }
 
-/// Strikes an index out.
-pub(crate) async fn delete(
+/// What was last written down of a kind, if anything was.
+pub(crate) async fn find(
     connection: &mut SqliteConnection,
     collection_id: i64,
     kind: &str,
-) -> Result<(), EngineError> {
-    sqlx::query("DELETE FROM vector_indexes WHERE collection_id = ? AND kind = ?")
-        .bind(collection_id)
-        .bind(kind)
-        .execute(connection)
-        .await?;
-    Ok(())
+) -> Result<Option<String>, EngineError> {
+    let settings = sqlx::query_scalar(
+        "SELECT settings FROM vector_indexes WHERE collection_id = ? AND kind = ?",
+    )
+    .bind(collection_id)
+    .bind(kind)
+    .fetch_optional(connection)
+    .await?;
+    Ok(settings)
 }

@@ -53,7 +53,9 @@ pub struct ActionName(pub &'static str);
 pub async fn surround(mut request: Request, next: Next) -> Response<Body> {
     let started = Instant::now();
     let id = new_request_id();
-    let span = tracing::info_span!("request", request_id = %id);
+    // How a search was answered (graph, scan, …) is filled in by the engine.
+    let plan = tracing::field::Empty;
+    let span = tracing::info_span!("request", request_id = %id, plan);
     let host = host(request.headers()).to_owned();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
