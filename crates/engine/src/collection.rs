@@ -1,4 +1,5 @@
-//! Document collections: creating, listing, removing (semantics.md, `CreateDocumentCollection`).
+//! Document collections: creating, listing, removing (semantics.md, `CreateDocumentCollection`),
+//! and what both kinds of collection have in common.
 
 use std::sync::Arc;
 
@@ -72,14 +73,25 @@ impl NewCollection {
     }
 }
 
+/// Who makes the vectors of a collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CollectionKind {
+    /// Its model does, out of files and texts.
+    Document,
+    /// The caller brings them.
+    Vector,
+}
+
 /// A collection as it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Collection {
     /// Its name.
     pub name: CollectionName,
-    /// The API's name of its model.
+    /// Who makes its vectors.
+    pub kind: CollectionKind,
+    /// The API's name of its model; empty in a vector collection.
     pub embedding_model: String,
-    /// The length of its vectors.
+    /// The length of its vectors; 0 in a vector collection of which nothing has said it yet.
     pub dimension: u32,
     /// How its vectors are compared.
     pub metric: Metric,
@@ -87,7 +99,7 @@ pub struct Collection {
     pub columns: Columns,
     /// What else was asked for.
     pub settings: CollectionSettings,
-    /// The encoder that made its vectors, for people.
+    /// The encoder that made its vectors, for people; empty in a vector collection.
     pub encoder_name: String,
     /// And for certain.
     pub encoder_fingerprint: String,
@@ -165,7 +177,7 @@ impl Engine {
         Ok(collection)
     }
 
-    /// The collections of a namespace by name.
+    /// The document collections of a namespace by name.
     pub async fn list_document_collections(
         &self,
         access: &NamespaceAccess,
@@ -173,7 +185,11 @@ impl Engine {
         let namespace_id = self.inner.check_namespace(access).await?;
         let rows =
             store::collection::list(&mut *self.inner.store.reader().await?, namespace_id).await?;
-        Ok(rows.into_iter().map(|row| row.collection).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| row.collection)
+            .filter(|collection| collection.kind == CollectionKind::Document)
+            .collect())
     }
 
     /// One collection.
@@ -198,6 +214,9 @@ impl Engine {
         name: &CollectionName,
     ) -> Result<(), EngineError> {
         let namespace_id = self.inner.check_namespace(access).await?;
+        self.inner
+            .find_document_collection(namespace_id, name)
+            .await?;
         let (inner, deleted) = (Arc::clone(&self.inner), name.clone());
         let work = async move { inner.delete_collection(namespace_id, &deleted).await };
         self.inner.to_the_end(work).await?;
@@ -216,6 +235,25 @@ impl Inner {
         store::collection::find(&mut *self.store.reader().await?, namespace_id, name)
             .await?
             .ok_or_else(|| EngineError::not_found(Subject::Collection, name))
+    }
+
+    /// The same, for what needs the collection's model: a vector collection has none.
+    pub(crate) async fn find_document_collection(
+        &self,
+        namespace_id: i64,
+        name: &CollectionName,
+    ) -> Result<CollectionRow, EngineError> {
+        let row = self.find_collection(namespace_id, name).await?;
+        match row.collection.kind {
+            CollectionKind::Document => Ok(row),
+            CollectionKind::Vector => Err(EngineError::invalid(
+                "Collection",
+                format!(
+                    "'{name}' is a vector collection, which has no embedding model; use \
+                     UpsertCollectionData and QueryCollectionData"
+                ),
+            )),
+        }
     }
 
     async fn delete_collection(
@@ -266,6 +304,7 @@ impl Inner {
         };
         Ok(Collection {
             name: new.name.clone(),
+            kind: CollectionKind::Document,
             embedding_model: model_name.to_owned(),
             dimension: model.dimension(),
             metric: new.metric.unwrap_or(Metric::Cosine),

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::{
     clock,
+    collection::CollectionKind,
     engine::{Engine, Inner},
     error::EngineError,
     resident, store,
@@ -102,10 +103,15 @@ async fn load_all(inner: &Inner) -> Result<(), EngineError> {
         if inner.stop.is_cancelled() {
             return Ok(());
         }
-        if let Err(error) = resident::model_of(&inner.models, &row) {
+        if row.collection.kind == CollectionKind::Document
+            && let Err(error) = resident::model_of(&inner.models, &row)
+        {
             tracing::warn!(collection = %row.collection.name, reason = %error, "a collection cannot be used");
         }
-        inner.residents.get(&inner.store, &row).await?;
+        // Without a dimension there are no rows yet.
+        if row.collection.dimension > 0 {
+            inner.residents.get(&inner.store, &row).await?;
+        }
     }
     Ok(())
 }

@@ -38,8 +38,8 @@ pub use lookalike_index::Metric;
 pub use self::{
     access::{ManagerAccess, NamespaceAccess},
     collection::{
-        Collection, CollectionSettings, DEFAULT_EMBEDDING_MODEL, NewCollection, metric_from_name,
-        metric_name,
+        Collection, CollectionKind, CollectionSettings, DEFAULT_EMBEDDING_MODEL, NewCollection,
+        metric_from_name, metric_name,
     },
     config::{DataLocation, EngineConfig},
     document::{Document, DocumentPage, Page},

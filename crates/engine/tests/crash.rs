@@ -223,7 +223,7 @@ async fn snapshot(folder: &Path, engine: &Engine) -> Snapshot {
             let vector = found.vector.unwrap();
             (
                 found.id,
-                found.file_name.to_string(),
+                found.file_name.unwrap().to_string(),
                 found.loader_metadata,
                 found.score,
                 vector,

@@ -62,7 +62,7 @@ async fn a_colour_finds_the_picture_of_that_colour_first() {
     for colour in ["red", "green", "blue"] {
         let result = search(&engine, &text_query(colour)).await;
         assert_eq!(
-            result.matches[0].file_name.as_str(),
+            result.matches[0].file_name.as_ref().unwrap().as_str(),
             format!("{colour}.bmp")
         );
         assert_eq!(result.usage.entries, 1);
@@ -85,7 +85,7 @@ async fn a_picture_finds_itself_first() {
     let engine = gallery().await;
     for (name, picture) in patterns() {
         let result = search(&engine, &image_query(&engine, &picture).await).await;
-        assert_eq!(result.matches[0].file_name.as_str(), name);
+        assert_eq!(result.matches[0].file_name.as_ref().unwrap().as_str(), name);
         assert!(
             (result.matches[0].score - 1.0).abs() < 1e-5,
             "{}",
@@ -106,7 +106,7 @@ async fn a_stored_original_asks_for_its_likes() {
     let engine = gallery().await;
     let first = search(&engine, &text_query("red")).await.matches.remove(0);
     let image = ImageQuery {
-        source: Source::Stored(first.object),
+        source: Source::Stored(first.object.unwrap()),
         file_name: None,
     };
     let query = QueryContent {

@@ -79,7 +79,9 @@ async fn images_and_archives_are_fetched() {
         assert_eq!((job.status, job.failure), (JobStatus::Success, None));
     }
     assert_eq!(names(&engine).await, ["1.bmp", "2.bmp", "red.bmp"]);
-    let object = search(&engine, &text_query("blue")).await.matches[0].object;
+    let object = search(&engine, &text_query("blue")).await.matches[0]
+        .object
+        .unwrap();
     assert_eq!(
         engine.object(&object).await.unwrap().size,
         plain(BLUE).len() as u64

@@ -61,7 +61,10 @@ async fn a_restart_keeps_everything() {
         support::job(&engine, &job.id).await.status,
         JobStatus::Success
     );
-    let object = engine.object(&before.matches[0].object).await.unwrap();
+    let object = engine
+        .object(&before.matches[0].object.unwrap())
+        .await
+        .unwrap();
     let mut bytes = Vec::new();
     object
         .open_range(0, object.size)
@@ -174,7 +177,7 @@ async fn an_archive_is_let_go_of_and_its_images_stay() {
     engine.collect_garbage().await.unwrap();
     let mut expected = Vec::new();
     for found in search(&engine, &text_query("red")).await.matches {
-        expected.push(found.object.to_string());
+        expected.push(found.object.unwrap().to_string());
     }
     expected.sort();
     assert_eq!(files(folder.path()), expected);

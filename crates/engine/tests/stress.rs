@@ -124,7 +124,7 @@ async fn all_at_once(mut config: EngineConfig) {
     found.sort_unstable();
     assert_eq!(found, names(&engine).await);
     for shown in &result.matches {
-        let original = engine.object(&shown.object).await.unwrap();
+        let original = engine.object(&shown.object.unwrap()).await.unwrap();
         original.open_range(0, 1).await.unwrap();
     }
     engine.shutdown().await;

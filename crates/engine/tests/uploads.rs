@@ -43,7 +43,7 @@ async fn an_image_becomes_a_document_that_is_found() {
     let [found] = result.matches.as_slice() else {
         panic!("{result:?}")
     };
-    assert_eq!(found.file_name.as_str(), "red.BMP");
+    assert_eq!(found.file_name.as_ref().unwrap().as_str(), "red.BMP");
     assert_eq!(found.content, "");
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(
@@ -56,7 +56,7 @@ async fn an_image_becomes_a_document_that_is_found() {
         (&json!("BMP"), &json!(16), &json!(16))
     );
 
-    let object = engine.object(&found.object).await.unwrap();
+    let object = engine.object(&found.object.unwrap()).await.unwrap();
     assert_eq!(
         (object.size, object.content_type.as_str()),
         (picture.len() as u64, "image/bmp")
@@ -213,7 +213,7 @@ async fn uploading_a_name_again_replaces_the_document() {
     assert_ne!(first.object, second.object);
     let result = search(&engine, &text_query("blue")).await;
     assert_eq!(found(&result), ["a.bmp"]);
-    assert_eq!(result.matches[0].object, second.object);
+    assert_eq!(result.matches[0].object, Some(second.object));
     // A failed upload leaves what was there (row 46).
     assert_eq!(
         index(&engine, "a.bmp", b"no picture").await.status,
@@ -227,7 +227,9 @@ async fn uploading_a_name_again_replaces_the_document() {
 async fn a_stored_original_can_be_uploaded_again_under_another_name() {
     let engine = ready(memory()).await;
     index(&engine, "1.bmp", &plain(RED)).await;
-    let object = search(&engine, &text_query("red")).await.matches[0].object;
+    let object = search(&engine, &text_query("red")).await.matches[0]
+        .object
+        .unwrap();
     let again = upload("2.bmp", Source::Stored(object));
     let id = engine.submit_upload(&access(), &again).await.unwrap();
     assert_eq!(finished(&engine, &id).await.status, JobStatus::Success);

@@ -171,7 +171,7 @@ async fn store_images(
         removed.extend(store::chunk::delete_of_document(&mut transaction, document_id).await?);
         let chunk = NewChunk {
             collection_id: row.id,
-            document_id,
+            document_id: Some(document_id),
             id: &chunk_id(&row.collection.name, &image.file_name, &object.id()),
             content: "",
             loader_metadata: &loader_metadata(image),

@@ -35,7 +35,7 @@ impl Engine {
         let namespace_id = inner.check_namespace(access).await?;
         check_file_name(&upload.file_name)?;
         let row = inner
-            .find_collection(namespace_id, &upload.collection)
+            .find_document_collection(namespace_id, &upload.collection)
             .await?;
         resident::model_of(&inner.models, &row)?;
         let metadata = Value::Object(row.collection.columns.cast(&upload.metadata)?).to_string();

@@ -85,10 +85,10 @@ pub struct Match {
     /// The row's id: a UUID that is the same wherever the same file is stored under the same names,
     /// an underscore, the number of the row in its document.
     pub id: String,
-    /// The document it belongs to.
-    pub file_name: FileName,
+    /// The document it belongs to; `None` for a row that came without a file.
+    pub file_name: Option<FileName>,
     /// The document's original.
-    pub object: ObjectId,
+    pub object: Option<ObjectId>,
     /// Its text; empty for images (row 30).
     pub content: String,
     /// JSON with format, width and height (row 30).
@@ -122,7 +122,7 @@ impl Engine {
         let inner = &self.inner;
         let namespace_id = inner.check_namespace(access).await?;
         let row = inner
-            .find_collection(namespace_id, &query.collection)
+            .find_document_collection(namespace_id, &query.collection)
             .await?;
         let window = window(query)?;
         let fields = shown_fields(&row.collection.columns, &query.metadata_fields)?;

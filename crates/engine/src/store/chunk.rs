@@ -9,10 +9,11 @@ use crate::{
     name::{FileName, ObjectId},
 };
 
-/// A row as a job stores it.
+/// A row to be stored.
 pub(crate) struct NewChunk<'a> {
     pub(crate) collection_id: i64,
-    pub(crate) document_id: i64,
+    /// `None` for a row that came without a file.
+    pub(crate) document_id: Option<i64>,
     pub(crate) id: &'a str,
     pub(crate) content: &'a str,
     pub(crate) loader_metadata: &'a str,
@@ -24,8 +25,9 @@ pub(crate) struct NewChunk<'a> {
 pub(crate) struct ChunkRow {
     pub(crate) key: u64,
     pub(crate) id: String,
-    pub(crate) file_name: FileName,
-    pub(crate) object: ObjectId,
+    /// The file it belongs to and that file's original, if any.
+    pub(crate) file_name: Option<FileName>,
+    pub(crate) object: Option<ObjectId>,
     pub(crate) content: String,
     pub(crate) loader_metadata: String,
     pub(crate) metadata: String,
@@ -90,7 +92,7 @@ pub(crate) async fn find(
 ) -> Result<Vec<ChunkRow>, EngineError> {
     let rows = sqlx::query(
         "SELECT c.key, d.sha256, c.id, d.file_name, c.content, c.loader_metadata, c.metadata
-         FROM chunks c JOIN documents d ON d.id = c.document_id
+         FROM chunks c LEFT JOIN documents d ON d.id = c.document_id
          WHERE c.key IN (SELECT value FROM json_each(?))",
     )
     .bind(key_list(keys))
@@ -101,8 +103,11 @@ pub(crate) async fn find(
             Ok(ChunkRow {
                 key: super::unsigned(row.try_get("key")?),
                 id: row.try_get("id")?,
-                file_name: FileName::new(row.try_get::<String, _>("file_name")?)?,
-                object: object::id_at(row, 1)?,
+                file_name: row
+                    .try_get::<Option<String>, _>("file_name")?
+                    .map(FileName::new)
+                    .transpose()?,
+                object: object::optional_id_at(row, 1)?,
                 content: row.try_get("content")?,
                 loader_metadata: row.try_get("loader_metadata")?,
                 metadata: row.try_get("metadata")?,

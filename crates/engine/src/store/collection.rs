@@ -4,7 +4,7 @@ use lookalike_index::Metric;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
-    collection::{Collection, CollectionSettings, metric_from_name, metric_name},
+    collection::{Collection, CollectionKind, CollectionSettings, metric_from_name, metric_name},
     error::EngineError,
     metadata::Columns,
     name::CollectionName,
@@ -27,7 +27,7 @@ pub(crate) struct NewRow<'a> {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, name, embedding_model, dimension, metric, columns, settings, \
+            "SELECT id, name, kind, embedding_model, dimension, metric, columns, settings, \
              encoder_name, encoder_fingerprint FROM collections ",
             $rest
         )
@@ -41,13 +41,14 @@ pub(crate) async fn insert(
 ) -> Result<Option<i64>, EngineError> {
     let collection = row.collection;
     Ok(sqlx::query_scalar(
-        "INSERT INTO collections (namespace_id, name, embedding_model, dimension, metric, columns,
-             settings, encoder_name, encoder_fingerprint, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        "INSERT INTO collections (namespace_id, name, kind, embedding_model, dimension, metric,
+             columns, settings, encoder_name, encoder_fingerprint, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (namespace_id, name) DO NOTHING RETURNING id",
     )
     .bind(row.namespace_id)
     .bind(collection.name.as_str())
+    .bind(kind_name(collection.kind))
     .bind(&collection.embedding_model)
     .bind(collection.dimension)
     .bind(metric_name(collection.metric))
@@ -119,6 +120,23 @@ pub(crate) async fn delete(connection: &mut SqliteConnection, id: i64) -> Result
     Ok(())
 }
 
+fn kind_name(kind: CollectionKind) -> &'static str {
+    match kind {
+        CollectionKind::Document => "document",
+        CollectionKind::Vector => "vector",
+    }
+}
+
+fn kind_from_name(name: &str) -> Result<CollectionKind, EngineError> {
+    match name {
+        "document" => Ok(CollectionKind::Document),
+        "vector" => Ok(CollectionKind::Vector),
+        other => Err(EngineError::internal(format!(
+            "'{other}' is not a kind of collection"
+        ))),
+    }
+}
+
 fn from_row(row: &SqliteRow) -> Result<CollectionRow, EngineError> {
     let metric: &str = row.try_get("metric")?;
     let settings: &str = row.try_get("settings")?;
@@ -129,6 +147,7 @@ fn from_row(row: &SqliteRow) -> Result<CollectionRow, EngineError> {
         id: row.try_get("id")?,
         collection: Collection {
             name: CollectionName::new(row.try_get::<String, _>("name")?)?,
+            kind: kind_from_name(row.try_get("kind")?)?,
             embedding_model: row.try_get("embedding_model")?,
             dimension: row.try_get("dimension")?,
             metric,

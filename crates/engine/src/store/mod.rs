@@ -133,3 +133,6 @@ pub(crate) fn unsigned(value: i64) -> u64 {
 pub(crate) fn signed(value: u64) -> i64 {
     i64::try_from(value).expect("sizes stay far below 2^63")
 }
+
+#[cfg(test)]
+mod tests;

@@ -201,7 +201,7 @@ pub fn found(result: &QueryResult) -> Vec<&str> {
     result
         .matches
         .iter()
-        .map(|found| found.file_name.as_str())
+        .map(|found| found.file_name.as_ref().unwrap().as_str())
         .collect()
 }
 

@@ -1,6 +1,6 @@
 //! `QueryContent`: the request into a query, the rows into matches.
 
-use lookalike_engine::{ImageQuery, Match, QueryContent, QueryResult, metric_from_name};
+use lookalike_engine::{FileName, ImageQuery, Match, QueryContent, QueryResult, metric_from_name};
 use lookalike_wire::ApiError;
 use lookalike_wire::dto::{
     self, MESSAGE_SUCCESS, Matches, QueryContentRequest, QueryContentResponse, QueryUsage,
@@ -94,10 +94,14 @@ fn response(
 }
 
 fn found_match(call: &Call<'_>, found: Match, valid_seconds: u64) -> dto::Match {
+    let file_name = found.file_name.as_ref().map_or("", FileName::as_str);
     dto::Match {
-        file_url: Some(call.link(&found.object, found.file_name.as_str(), valid_seconds)),
+        file_url: found
+            .object
+            .as_ref()
+            .map(|object| call.link(object, file_name, valid_seconds)),
+        file_name: file_name.to_owned(),
         id: found.id,
-        file_name: found.file_name.to_string(),
         content: found.content,
         loader_metadata: found.loader_metadata,
         metadata: found.metadata.into_iter().collect(),
