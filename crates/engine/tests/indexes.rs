@@ -122,7 +122,7 @@ async fn whatever_is_wrong_with_an_index_searches_are_right() {
             copy(&stale, &folder);
         }),
         ("cut off", &|| {
-            change_a_file(&|bytes| bytes.truncate(bytes.len() / 2))
+            change_a_file(&|bytes| bytes.truncate(bytes.len() / 2));
         }),
         ("damaged", &|| change_a_file(&|bytes| bytes[100] ^= 1)),
         ("empty", &|| change_a_file(&Vec::clear)),
