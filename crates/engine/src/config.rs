@@ -6,6 +6,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use lookalike_media::{ArchiveLimits, ImageLimits};
 
 use crate::{
+    filter::FilterLimits,
     name::{InstanceId, JobId},
     secret::Secret,
 };
@@ -79,6 +80,8 @@ pub struct Limits {
     pub max_metadata_bytes: usize,
     /// Bytes of a query text.
     pub max_query_text_bytes: usize,
+    /// Bounds for one `Filter` or `OrderBy`.
+    pub filter: FilterLimits,
     /// Queries at work at the same time; one more is answered with a throttling error.
     pub max_concurrent_queries: usize,
     /// Uploads waiting or running at the same time; `None` queues without end, as the default rule
@@ -97,6 +100,7 @@ impl Default for Limits {
             max_error_chars: 4096,
             max_metadata_bytes: 64 * 1024,
             max_query_text_bytes: 64 * 1024,
+            filter: FilterLimits::default(),
             max_concurrent_queries: 64,
             max_unfinished_jobs: None,
         }

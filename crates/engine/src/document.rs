@@ -12,6 +12,9 @@ use crate::{
     store::{self, collection::CollectionRow},
 };
 
+/// Where documents come from, in the vendor's word for files of its object store.
+pub const SOURCE: &str = "OSS";
+
 /// What is known of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {

@@ -11,6 +11,7 @@
 mod access;
 mod clock;
 mod collection;
+mod columns;
 pub mod config;
 mod cpu;
 mod data_folder;
@@ -18,6 +19,7 @@ mod document;
 mod engine;
 mod error;
 mod fetch;
+mod filter;
 mod housekeeping;
 mod index_options;
 mod jobs;
@@ -42,9 +44,11 @@ pub use self::{
         metric_from_name, metric_name,
     },
     config::{DataLocation, EngineConfig},
+    document::SOURCE,
     document::{Document, DocumentPage, Page},
     engine::Engine,
     error::{Credential, EngineError, Subject},
+    filter::FilterLimits,
     housekeeping::Collected,
     index_options::IndexOptions,
     jobs::{EntryFailure, FailureKind, Job, JobFailure, JobStatus, Source, SubmitUpload, Usage},

@@ -24,6 +24,7 @@ use sqlx::{Sqlite, Transaction};
 use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::{
+    columns::ColumnCache,
     error::EngineError,
     store::{self, Store, collection::CollectionRow},
 };
@@ -34,6 +35,7 @@ pub(crate) struct Resident {
     /// Where the index is kept; `None` in memory.
     folder: Option<PathBuf>,
     index: Arc<RwLock<VectorIndex>>,
+    columns: Arc<ColumnCache>,
 }
 
 impl Resident {
@@ -42,12 +44,19 @@ impl Resident {
         Arc::clone(&self.index).read_owned().await
     }
 
+    /// What filters and orders read; see there what to hold.
+    pub(crate) fn columns(&self) -> &ColumnCache {
+        &self.columns
+    }
+
     /// For making changes; taken when the transaction is ready to be committed.
     pub(crate) async fn lock_for_change<'a>(&self) -> Changing<'a> {
         Changing {
             collection_id: self.collection_id,
             index: Arc::clone(&self.index).write_owned().await,
+            columns: Arc::clone(&self.columns),
             changes: Vec::new(),
+            touched: Vec::new(),
         }
     }
 
@@ -73,7 +82,9 @@ impl Resident {
 pub(crate) struct Changing<'a> {
     collection_id: i64,
     index: OwnedRwLockWriteGuard<VectorIndex>,
+    columns: Arc<ColumnCache>,
     changes: Vec<Change<'a>>,
+    touched: Vec<u64>,
 }
 
 impl<'a> Changing<'a> {
@@ -82,12 +93,14 @@ impl<'a> Changing<'a> {
     pub(crate) fn insert(&mut self, key: u64, vector: &'a [f32]) -> Result<(), IndexError> {
         self.index.check(vector)?;
         self.changes.push(Change::Insert { key, vector });
+        self.touched.push(key);
         Ok(())
     }
 
     /// Forgets a key, if it is there.
     pub(crate) fn remove(&mut self, key: u64) {
         self.changes.push(Change::Remove { key });
+        self.touched.push(key);
     }
 
     /// Commits the transaction that changes the rows, then shows the changes to queries, all at
@@ -99,6 +112,7 @@ impl<'a> Changing<'a> {
     ) -> Result<(), EngineError> {
         let generation =
             store::vector_generation::find(&mut transaction, self.collection_id).await?;
+        self.columns.touch(self.touched);
         transaction.commit().await?;
         committed();
         self.index
@@ -140,6 +154,7 @@ impl Residents {
                 collection_id: row.id,
                 folder,
                 index: Arc::new(RwLock::new(index)),
+                columns: Arc::default(),
             }))
         };
         slot.get_or_try_init(load).await.cloned()

@@ -271,12 +271,12 @@ async fn bad_numbers_and_missing_queries_are_refused() {
         assert_eq!(refused(query).await, "Content");
     }
     let filter = QueryContent {
-        filter: "page = 1".to_owned(),
+        filter: "nothing = 1".to_owned(),
         ..text_query("x")
     };
     assert_eq!(refused(filter).await, "Filter");
     let order = QueryContent {
-        order_by: "id".to_owned(),
+        order_by: "nothing".to_owned(),
         ..text_query("x")
     };
     assert_eq!(refused(order).await, "OrderBy");

@@ -5,7 +5,7 @@
 
 /// Why a text is no value of a `numeric` column.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum DecimalError {
+pub(crate) enum DecimalError {
     #[error("is not a decimal number")]
     Malformed,
     #[error("does not fit numeric({precision},{scale})")]
@@ -18,7 +18,7 @@ const MAX_DIGITS: usize = 131_072;
 
 /// Reads `text` as a decimal number, exponent allowed; with `limits` rounds half away from zero
 /// to the scale and checks the precision.
-pub(super) fn normalise(text: &str, limits: Option<(u32, u32)>) -> Result<String, DecimalError> {
+pub(crate) fn normalise(text: &str, limits: Option<(u32, u32)>) -> Result<String, DecimalError> {
     let (negative, mut digits, mut scale) = parse(text)?;
     if let Some((precision, column_scale)) = limits {
         round_to(&mut digits, &mut scale, i64::from(column_scale));

@@ -4,7 +4,7 @@
 //! Called when a collection is created, when an upload is submitted (so that a bad value is a 400
 //! and not a failed job: semantics.md rows 22 and 23) and when matches are shown.
 
-mod decimal;
+pub(crate) mod decimal;
 mod sql_type;
 mod value;
 

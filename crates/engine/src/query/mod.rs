@@ -4,6 +4,7 @@
 //! ingestion in the model's queue), an exact search, the rows of the winners. Ties are ordered by
 //! file name, then id (row 33), so that equal data gives equal answers.
 
+pub(crate) mod conditions;
 mod search;
 mod vector;
 
@@ -55,9 +56,9 @@ pub struct QueryContent {
     pub include_vector: bool,
     /// Comma list of metadata fields to show; empty shows all.
     pub metadata_fields: String,
-    /// A condition on metadata; refused unless empty, for now.
+    /// A condition that rows must meet, in the filter language (row 36); empty is none.
     pub filter: String,
-    /// Another order than by score; refused unless empty, for now.
+    /// Orders the nearest rows by fields rather than by score; empty is none.
     pub order_by: String,
 }
 
@@ -126,7 +127,7 @@ impl Engine {
             .await?;
         let window = window(query)?;
         let fields = shown_fields(&row.collection.columns, &query.metadata_fields)?;
-        refuse_not_supported(query)?;
+        let conditions = inner.conditions(&row.collection, &query.filter, &query.order_by)?;
         let _permit = inner.queries.try_acquire().map_err(|_| EngineError::Overloaded {
             reason: format!(
                 "{} queries are at work, which is the limit (setting max_concurrent_queries); try \
@@ -139,6 +140,7 @@ impl Engine {
         let search = Search {
             metric: query.metric.unwrap_or(row.collection.metric),
             window,
+            conditions,
             include_vector: query.include_vector,
             fields,
         };
@@ -179,16 +181,4 @@ fn window(query: &QueryContent) -> Result<Window, EngineError> {
 fn shown_fields(columns: &Columns, list: &str) -> Result<Option<Vec<String>>, EngineError> {
     let fields = columns.field_list("IncludeMetadataFields", list)?;
     Ok((!fields.is_empty()).then_some(fields))
-}
-
-fn refuse_not_supported(query: &QueryContent) -> Result<(), EngineError> {
-    for (field, value) in [("Filter", &query.filter), ("OrderBy", &query.order_by)] {
-        if !value.trim().is_empty() {
-            return Err(EngineError::invalid(
-                field,
-                "is not supported here yet; leave it out",
-            ));
-        }
-    }
-    Ok(())
 }

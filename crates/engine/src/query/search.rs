@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use lookalike_index::{Effort, Hit, Metric, Query};
+use lookalike_index::{Bitmap, Effort, Hit, Metric, Query};
 use serde_json::{Map, Value};
 
-use super::Match;
+use super::{Match, conditions::Conditions};
 use crate::{
     cpu::Lane,
     engine::Inner,
@@ -24,6 +24,7 @@ pub(super) struct Window {
 pub(super) struct Search {
     pub(super) metric: Metric,
     pub(super) window: Window,
+    pub(super) conditions: Conditions,
     pub(super) include_vector: bool,
     /// Metadata fields to show; `None` is all.
     pub(super) fields: Option<Vec<String>>,
@@ -47,13 +48,16 @@ impl Inner {
         let mut connection = self.store.reader().await?;
         // Held until the rows are read: no job commits between the search and the reading.
         let index = Arc::new(resident.lock_for_search().await);
+        let allowed = self
+            .allowed(&mut connection, row, &resident, &search.conditions)
+            .await?;
         let searched = Arc::clone(&index);
         let scan = move || {
             let query = Query {
                 vector: &vector,
                 k,
                 metric,
-                allowed: None,
+                allowed: allowed.as_deref(),
             };
             searched.answer(&query, Effort::Planned)
         };
@@ -69,6 +73,16 @@ impl Inner {
         let mut winners = ranked(hits, rows, metric);
         winners.truncate(k);
         winners.drain(..offset.min(winners.len()));
+        if let Some(order) = &search.conditions.order {
+            let keys: Bitmap = winners.iter().map(|(_, row)| row.key).collect();
+            let reader = self.column_reader(&mut connection, row);
+            let page = resident
+                .columns()
+                .ordered(reader, order, Some(Arc::new(keys)), 0, winners.len())
+                .await?;
+            let places: HashMap<u64, usize> = page.keys.into_iter().zip(0..).collect();
+            winners.sort_by_key(|(_, row)| places.get(&row.key).copied());
+        }
         let mut vectors = HashMap::new();
         if search.include_vector {
             let keys: Vec<u64> = winners.iter().map(|(_, row)| row.key).collect();

@@ -1,7 +1,7 @@
 //! Table `chunks`: the rows that are searched, each with its vector.
 
 use futures_util::TryStreamExt as _;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::object;
 use crate::{
@@ -83,6 +83,101 @@ pub(crate) async fn each_vector(
         take(super::unsigned(row.try_get(0)?), &from_bytes(bytes))?;
     }
     Ok(())
+}
+
+/// Which parts of a row to read besides its key.
+#[allow(clippy::struct_excessive_bools, reason = "any of them with any other")]
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Parts {
+    pub(crate) id: bool,
+    pub(crate) file_name: bool,
+    pub(crate) content: bool,
+    pub(crate) loader_metadata: bool,
+    pub(crate) metadata: bool,
+}
+
+/// A row with the parts that were asked for.
+pub(crate) struct PartsRow {
+    pub(crate) key: u64,
+    pub(crate) id: Option<String>,
+    pub(crate) file_name: Option<String>,
+    pub(crate) content: Option<String>,
+    pub(crate) loader_metadata: Option<String>,
+    pub(crate) metadata: Option<String>,
+    /// Whether it belongs to a document.
+    pub(crate) of_document: bool,
+}
+
+macro_rules! select_parts {
+    ($rest:literal) => {
+        concat!(
+            "SELECT c.key, CASE WHEN ?2 THEN c.id END, CASE WHEN ?3 THEN d.file_name END,
+                 CASE WHEN ?4 THEN c.content END, CASE WHEN ?5 THEN c.loader_metadata END,
+                 CASE WHEN ?6 THEN c.metadata END, c.document_id IS NOT NULL
+             FROM chunks c LEFT JOIN documents d ON d.id = c.document_id
+             WHERE c.collection_id = ?1 AND ",
+            $rest
+        )
+    };
+}
+
+/// Parts of up to `limit` rows of a collection whose keys are above `after`, by key.
+pub(crate) async fn parts_after(
+    connection: &mut SqliteConnection,
+    collection_id: i64,
+    parts: Parts,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<PartsRow>, EngineError> {
+    let query = sqlx::query(select_parts!("c.key > ?7 ORDER BY c.key LIMIT ?8"));
+    let rows = bind_parts(query, collection_id, parts)
+        .bind(super::signed(after))
+        .bind(super::signed(limit as u64))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(parts_row).collect()
+}
+
+/// Parts of those rows of a collection that have these keys, by key; keys that are gone are left
+/// out.
+pub(crate) async fn parts_of(
+    connection: &mut SqliteConnection,
+    collection_id: i64,
+    parts: Parts,
+    keys: &[u64],
+) -> Result<Vec<PartsRow>, EngineError> {
+    let query = sqlx::query(select_parts!(
+        "c.key IN (SELECT value FROM json_each(?7)) ORDER BY c.key"
+    ));
+    let rows = bind_parts(query, collection_id, parts)
+        .bind(key_list(keys))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(parts_row).collect()
+}
+
+type PartsQuery<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+fn bind_parts(query: PartsQuery<'_>, collection_id: i64, parts: Parts) -> PartsQuery<'_> {
+    query
+        .bind(collection_id)
+        .bind(parts.id)
+        .bind(parts.file_name)
+        .bind(parts.content)
+        .bind(parts.loader_metadata)
+        .bind(parts.metadata)
+}
+
+fn parts_row(row: &SqliteRow) -> Result<PartsRow, EngineError> {
+    Ok(PartsRow {
+        key: super::unsigned(row.try_get(0)?),
+        id: row.try_get(1)?,
+        file_name: row.try_get(2)?,
+        content: row.try_get(3)?,
+        loader_metadata: row.try_get(4)?,
+        metadata: row.try_get(5)?,
+        of_document: row.try_get(6)?,
+    })
 }
 
 /// The rows with these keys, in no particular order; keys that are gone are left out.

@@ -1,6 +1,6 @@
 //! The documents of a collection.
 
-use lookalike_engine::{EngineError, FileName, Page};
+use lookalike_engine::{EngineError, FileName, Page, SOURCE};
 use lookalike_wire::dto::{
     Acknowledgement, DeleteDocumentRequest, DescribeDocumentRequest, DescribeDocumentResponse,
     DocumentItem, DocumentItems, ListDocumentsRequest, ListDocumentsResponse, MESSAGE_SUCCESS,
@@ -9,9 +9,6 @@ use lookalike_wire::dto::{
 
 use super::{Call, access, collection, job, url_expiration};
 use crate::error::Failure;
-
-/// Where documents come from, in the vendor's word for files of its object store.
-const SOURCE: &str = "OSS";
 
 pub async fn list(
     call: &Call<'_>,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lookalike_engine::config::{EngineConfig, ManagerAccount, Synchronous};
-use lookalike_engine::{InstanceId, NameError, Secret};
+use lookalike_engine::{FilterLimits, InstanceId, NameError, Secret};
 
 use super::{ByteSize, Durability, Settings};
 
@@ -36,6 +36,11 @@ impl Settings {
         };
         config.limits.enforce_model_image_bytes = !self.ignore_model_image_bytes;
         config.limits.max_query_text_bytes = to_usize(limits.max_query_text_bytes);
+        config.limits.filter = FilterLimits {
+            max_bytes: to_usize(limits.max_filter_bytes),
+            max_terms: limits.max_filter_terms as usize,
+            max_depth: limits.max_filter_depth as usize,
+        };
         config.limits.max_metadata_bytes = to_usize(limits.max_metadata_bytes);
         config.limits.max_error_chars = limits.max_error_chars as usize;
         config.limits.max_document_bytes = limits.max_document_bytes.0;

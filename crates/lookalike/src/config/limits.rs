@@ -73,6 +73,23 @@ pub struct Limits {
     )]
     pub max_query_text_bytes: ByteSize,
 
+    /// Bytes of a `Filter` or an `OrderBy`
+    #[arg(
+        long,
+        env = "LOOKALIKE_MAX_FILTER_BYTES",
+        value_name = "SIZE",
+        default_value = "256KiB"
+    )]
+    pub max_filter_bytes: ByteSize,
+
+    /// Names, words and operators of a `Filter` or an `OrderBy`; literals are free
+    #[arg(long, env = "LOOKALIKE_MAX_FILTER_TERMS", value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_filter_terms: u32,
+
+    /// Levels of a `Filter`: brackets within brackets, operators on operators, the field or literal within
+    #[arg(long, env = "LOOKALIKE_MAX_FILTER_DEPTH", value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub max_filter_depth: u32,
+
     /// Bytes of the `Metadata` of an upload
     #[arg(
         long,

@@ -281,7 +281,7 @@ async fn field_at_fault_is_named() {
         ),
         (
             QueryContentRequest {
-                filter: Some("caption = 'x'".to_owned()),
+                filter: Some("lower(caption) = 'x'".to_owned()),
                 ..text()
             },
             "Filter",
