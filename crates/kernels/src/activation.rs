@@ -89,12 +89,36 @@ pub(crate) fn exp<S: Simd>(s: S, x: S::Floats) -> S::Floats {
     s.scale(p, n)
 }
 
+/// `2^x` to a relative error of 2e-7 for `-126 <= x <= 126`; beyond, the value at the nearer
+/// end. NaN stays NaN. A third cheaper than [`exp`], whose argument would lose as much by
+/// being divided by ln 2 as it is large.
+///
+/// A polynomial of degree 5 fitted for the least largest relative error on ±½ (7.5e-8 before rounding).
+#[inline(always)]
+fn exp2<S: Simd>(s: S, x: S::Floats) -> S::Floats {
+    const COEFFICIENTS: [f32; 5] = [
+        0.009_675_544,
+        0.055_507_133,
+        0.240_221_2,
+        std::f32::consts::LN_2,
+        1.000_000_1,
+    ];
+    let x = s.max(s.splat(-126.0), s.min(s.splat(126.0), x));
+    let n = s.round(x);
+    let r = s.sub(x, n);
+    let mut p = s.splat(0.001_327_647);
+    for coefficient in COEFFICIENTS {
+        p = s.mul_add(p, r, s.splat(coefficient));
+    }
+    s.scale(p, n)
+}
+
 /// `x / (1 + e^(-1.702 x))` to an absolute error of 3e-7 times `max(1, |x|)`.
 #[inline(always)]
 pub(crate) fn quick_gelu<S: Simd>(s: S, x: S::Floats) -> S::Floats {
-    // 80 keeps the sum within what `reciprocal` takes
-    let power = s.min(s.splat(80.0), s.mul(x, s.splat(-1.702)));
-    s.mul(x, s.reciprocal(s.add(s.splat(1.0), exp(s, power))))
+    const FACTOR: f32 = -1.702 * std::f32::consts::LOG2_E;
+    let power = exp2(s, s.mul(x, s.splat(FACTOR)));
+    s.mul(x, s.reciprocal(s.add(s.splat(1.0), power)))
 }
 
 /// `x Φ(x)` to an absolute error of 3e-7 times `max(1, |x|)`.
@@ -112,13 +136,14 @@ pub(crate) fn gelu<S: Simd>(s: S, x: S::Floats) -> S::Floats {
         0.084_739_91,
         0.004_072_312,
     ];
+    const FACTOR: f32 = -0.5 * std::f32::consts::LOG2_E;
     let a = s.abs(x);
     let t = s.reciprocal(s.mul_add(a, s.splat(0.3), s.splat(1.0)));
     let mut p = s.splat(-0.049_460_154);
     for coefficient in COEFFICIENTS {
         p = s.mul_add(p, t, s.splat(coefficient));
     }
-    let density = exp(s, s.mul(s.mul(a, a), s.splat(-0.5)));
+    let density = exp2(s, s.mul(s.mul(a, a), s.splat(FACTOR)));
     s.neg_mul_add(s.mul(a, density), p, s.max(s.splat(0.0), x))
 }
 

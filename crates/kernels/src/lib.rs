@@ -47,7 +47,9 @@ mod testing;
 pub use activation::Activation;
 pub use attention::{Attention, Span, Tokens};
 pub use dispatch::{Cpu, CpuError, Isa};
-pub use gemm::{Convolution, Form, Layout, Linear, Operand, Output, Packer, Precision, Shape};
+pub use gemm::{
+    Convolution, Form, Layout, Linear, Operand, Output, Packer, Precision, Shape, peak,
+};
 pub use layer_norm::LayerNorm;
 pub use machine::Machine;
 pub use memory::{Scratch, Vault};

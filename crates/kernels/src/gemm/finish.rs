@@ -54,8 +54,8 @@ impl Kernel for Finish<'_> {
             Activation::None => self.then(s, Same),
             Activation::QuickGelu => self.then(s, QuickGelu),
             Activation::Gelu => self.then(s, Gelu),
-            Activation::Relu => self.then(s, Relu),
-            Activation::Relu6 => self.then(s, Relu6),
+            Activation::Relu => self.then(s, Clamp(f32::INFINITY)),
+            Activation::Relu6 => self.then(s, Clamp(6.0)),
         }
     }
 }
@@ -65,62 +65,124 @@ trait Activate: Copy {
     fn of<S: Simd>(self, s: S, x: S::Floats) -> S::Floats;
 }
 
-macro_rules! activate {
-    ($($name:ident($s:ident, $x:ident) $body:expr;)*) => {
-        $(
-            #[derive(Clone, Copy)]
-            struct $name;
-            impl Activate for $name {
-                #[inline(always)]
-                fn of<S: Simd>(self, $s: S, $x: S::Floats) -> S::Floats {
-                    $body
-                }
-            }
-        )*
-    };
+#[derive(Clone, Copy)]
+struct Same;
+impl Activate for Same {
+    #[inline(always)]
+    fn of<S: Simd>(self, _: S, x: S::Floats) -> S::Floats {
+        x
+    }
 }
 
-activate! {
-    Same(_s, x) x;
-    QuickGelu(s, x) quick_gelu(s, x);
-    Gelu(s, x) gelu(s, x);
-    Relu(s, x) s.max(s.splat(0.0), x);
-    Relu6(s, x) s.min(s.splat(6.0), s.max(s.splat(0.0), x));
+#[derive(Clone, Copy)]
+struct QuickGelu;
+impl Activate for QuickGelu {
+    #[inline(always)]
+    fn of<S: Simd>(self, s: S, x: S::Floats) -> S::Floats {
+        quick_gelu(s, x)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Gelu;
+impl Activate for Gelu {
+    #[inline(always)]
+    fn of<S: Simd>(self, s: S, x: S::Floats) -> S::Floats {
+        gelu(s, x)
+    }
+}
+
+/// From 0 to this.
+#[derive(Clone, Copy)]
+struct Clamp(f32);
+impl Activate for Clamp {
+    #[inline(always)]
+    fn of<S: Simd>(self, s: S, x: S::Floats) -> S::Floats {
+        s.min(s.splat(self.0), s.max(s.splat(0.0), x))
+    }
 }
 
 impl Finish<'_> {
+    /// Whole tiles of the widths that panels have; what remains goes vector by vector.
     #[inline(always)]
     fn then<S: Simd>(&self, s: S, activation: impl Activate) {
-        for column in (0..self.columns).step_by(S::LANES) {
-            let bias = s.load(&self.bias[column..]);
-            let integers = self.integers.map(|integers| {
-                let corrections = &integers.corrections[column..];
-                let column_scales = &integers.column_scales[column..];
-                (corrections, column_scales, integers.row_scales)
-            });
-            for row in 0..self.rows {
-                let sums = &self.sums.0[row * self.width + column..];
-                let value = match integers {
-                    None => s.load(bytemuck::cast_slice(sums)),
-                    Some((corrections, column_scales, row_scales)) => {
-                        let value = s.load_integers(bytemuck::cast_slice(sums), corrections);
-                        s.mul(
-                            s.mul(value, s.load(column_scales)),
-                            s.splat(row_scales[row]),
-                        )
+        let mut column = 0;
+        if S::LANES == 8 {
+            while self.columns - column >= 2 * S::LANES {
+                self.vectors::<S, 2, true>(s, activation, column);
+                column += 2 * S::LANES;
+            }
+        } else {
+            while self.columns - column >= 3 * S::LANES {
+                self.vectors::<S, 3, true>(s, activation, column);
+                column += 3 * S::LANES;
+            }
+        }
+        while self.columns - column >= S::LANES {
+            self.vectors::<S, 1, true>(s, activation, column);
+            column += S::LANES;
+        }
+        if column < self.columns {
+            self.vectors::<S, 1, false>(s, activation, column);
+        }
+    }
+
+    /// All rows of `V` vectors of columns, of which `column` is the first. Not `WHOLE`: the
+    /// last vector has fewer columns. It is computed whole, which the panel's padding
+    /// allows, and stored in part.
+    #[inline(always)]
+    fn vectors<S: Simd, const V: usize, const WHOLE: bool>(
+        &self,
+        s: S,
+        activation: impl Activate,
+        column: usize,
+    ) {
+        let bias = load(s, &self.bias[column..]);
+        match self.integers {
+            None => {
+                for row in 0..self.rows {
+                    let sums = bytemuck::cast_slice(&self.sums.0[row * self.width + column..]);
+                    let mut values: [S::Floats; V] = load(s, sums);
+                    for v in 0..V {
+                        values[v] = activation.of(s, s.add(values[v], bias[v]));
                     }
-                };
-                // never fused with the product before, so that int8 has the same bits everywhere
-                let value = activation.of(s, s.add(value, bias));
-                self.put(s, value, row, column);
+                    self.put::<S, V, WHOLE>(s, values, row, column);
+                }
+            }
+            Some(integers) => {
+                let scales: [S::Floats; V] = load(s, &integers.column_scales[column..]);
+                let corrections = &integers.corrections[column..];
+                for row in 0..self.rows {
+                    let sums = bytemuck::cast_slice(&self.sums.0[row * self.width + column..]);
+                    let row_scale = s.splat(integers.row_scales[row]);
+                    let mut values = bias;
+                    for v in 0..V {
+                        let at = v * S::LANES;
+                        let value = s.load_integers(&sums[at..], &corrections[at..]);
+                        let value = s.mul(s.mul(value, scales[v]), row_scale);
+                        // never fused, so that int8 has the same bits everywhere
+                        values[v] = activation.of(s, s.add(value, bias[v]));
+                    }
+                    self.put::<S, V, WHOLE>(s, values, row, column);
+                }
             }
         }
     }
 
-    /// Brings the results of one row and one vector of columns to their place.
+    /// Brings the results of one row and `V` vectors of columns to their place.
     #[inline(always)]
-    fn put<S: Simd>(&self, s: S, value: S::Floats, row: usize, column: usize) {
-        let count = (self.columns - column).min(S::LANES);
+    fn put<S: Simd, const V: usize, const WHOLE: bool>(
+        &self,
+        s: S,
+        values: [S::Floats; V],
+        row: usize,
+        column: usize,
+    ) {
+        let count = if WHOLE {
+            V * S::LANES
+        } else {
+            self.columns - column
+        };
         let row = self.first_row + row;
         let column = self.first_column + column;
         match self.sink {
@@ -128,34 +190,56 @@ impl Finish<'_> {
                 let first = row * stride + column;
                 // SAFETY: tiles do not overlap, and each has one thread.
                 let to = unsafe { to.part(first..first + count) };
-                if count == S::LANES {
-                    s.store(value, to);
-                } else {
-                    s.store_head(value, to);
-                }
+                store::<S, V, WHOLE>(s, values, to);
             }
             Sink::Add(to, stride) => {
                 let first = row * stride + column;
                 // SAFETY: tiles do not overlap, and each has one thread.
                 let to = unsafe { to.part(first..first + count) };
-                if count == S::LANES {
-                    s.store(s.add(value, s.load(to)), to);
+                let mut sums = values;
+                if WHOLE {
+                    for v in 0..V {
+                        sums[v] = s.add(values[v], s.load(&to[v * S::LANES..]));
+                    }
                 } else {
-                    s.store_head(s.add(value, s.load_head(to)), to);
+                    sums[0] = s.add(values[0], s.load_head(to));
                 }
+                store::<S, V, WHOLE>(s, sums, to);
             }
             Sink::Bf16(to, stride) => {
                 let first = row * stride + column;
                 // SAFETY: tiles do not overlap, and each has one thread.
                 let to = unsafe { to.part(first..first + count) };
-                if count == S::LANES {
-                    s.store_bf16(value, to);
+                if WHOLE {
+                    for v in 0..V {
+                        s.store_bf16(values[v], &mut to[v * S::LANES..]);
+                    }
                 } else {
                     let mut whole = [0; MAX_LANES];
-                    s.store_bf16(value, &mut whole);
+                    s.store_bf16(values[0], &mut whole);
                     to.copy_from_slice(&whole[..count]);
                 }
             }
         }
     }
+}
+
+#[inline(always)]
+fn store<S: Simd, const V: usize, const WHOLE: bool>(s: S, values: [S::Floats; V], to: &mut [f32]) {
+    if WHOLE {
+        for v in 0..V {
+            s.store(values[v], &mut to[v * S::LANES..]);
+        }
+    } else {
+        s.store_head(values[0], to);
+    }
+}
+
+#[inline(always)]
+fn load<S: Simd, const V: usize>(s: S, from: &[f32]) -> [S::Floats; V] {
+    let mut out = [s.load(from); V];
+    for v in 1..V {
+        out[v] = s.load(&from[v * S::LANES..]);
+    }
+    out
 }

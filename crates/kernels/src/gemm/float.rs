@@ -9,6 +9,7 @@ pub(super) struct Single<S>(pub S);
 
 impl<S: Simd> Dot for Single<S> {
     const LANES: usize = S::LANES;
+    const PRODUCTS: usize = 1;
     const LEFT_WORDS: usize = 1;
     const RIGHT_WORDS: usize = S::LANES;
     type Left = S::Floats;
@@ -35,10 +36,6 @@ impl<S: Simd> Dot for Single<S> {
     fn store(self, sum: S::Floats, to: &mut [u32]) {
         self.0.store(sum, bytemuck::cast_slice_mut(to));
     }
-    #[inline(always)]
-    fn prefetch(self, line: *const u32) {
-        self.0.prefetch(line);
-    }
 }
 
 /// Weights in bf16, widened as they are loaded; the left side and the sums are f32.
@@ -47,6 +44,7 @@ pub(super) struct Widened<S>(pub S);
 
 impl<S: Simd> Dot for Widened<S> {
     const LANES: usize = S::LANES;
+    const PRODUCTS: usize = 2;
     const LEFT_WORDS: usize = 2;
     const RIGHT_WORDS: usize = S::LANES;
     type Left = [S::Floats; 2];
@@ -76,9 +74,5 @@ impl<S: Simd> Dot for Widened<S> {
     #[inline(always)]
     fn store(self, sum: S::Floats, to: &mut [u32]) {
         self.0.store(sum, bytemuck::cast_slice_mut(to));
-    }
-    #[inline(always)]
-    fn prefetch(self, line: *const u32) {
-        self.0.prefetch(line);
     }
 }

@@ -28,11 +28,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::activation::Activation;
+use crate::dispatch::Cpu;
 use crate::machine::Machine;
 use crate::memory::{Shared, Stored};
 use finish::{Finish, Integers, Sink};
-use kernels::Choice;
-use tile::{MAX_COLUMNS, MAX_ROWS, Offsets, Sums, Tile};
+use kernels::{Choice, Micro};
+use tile::{Ahead, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Sums, Tile};
 
 /// The numbers that a layer multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,6 +87,14 @@ pub enum Output<'a> {
     Add(&'a mut [f32]),
     /// The left side of a layer that takes this form.
     Operand(&'a mut Operand, Form),
+}
+
+/// Multiplies and adds `steps` times in the inner loop of `precision`, but on numbers that
+/// stay in registers: what no product can exceed on one core. Answers the number of operations, two for
+/// each product and sum; `None` where `cpu` has no single instruction for it.
+pub fn peak(cpu: Cpu, precision: Precision, steps: usize) -> Option<u64> {
+    let products = Micro::choose(cpu, precision).run_registers(steps)?;
+    Some(2 * products as u64)
 }
 
 /// A layer, packed.
@@ -250,17 +259,28 @@ impl Job<'_> {
         let first_word = micro.encoding.step_words(first_column) * steps;
         let words = &linear.words[first_word..][..micro.encoding.step_words(width) * steps];
 
-        // the first tiles ask for the next panel, a line a step
-        let next = linear.words[first_word + words.len()..].as_ptr();
-        let line_words = 16;
-        let mut ahead = 0;
+        // the first tiles ask for the next panel, a line a step, each tile for the next one's rows
+        let next_panel = linear.words[first_word + words.len()..].as_ptr();
+        let mut asked = 0;
 
         // tiles of equal heights: seven 7-row ones do better than six of 8 and one of 2
         let tiles = self.rows.count.div_ceil(micro.rows);
         for tile in 0..tiles {
             let first_row = self.rows.count * tile / tiles;
             let rows = self.rows.count * (tile + 1) / tiles - first_row;
-            let asks = ahead < words.len();
+            let here = words.as_ptr();
+            let next_rows = match self.rows.offsets {
+                // these rows end where the next ones begin, and half of the steps are enough
+                // for them: asked for last, they are not driven out again
+                Offsets::Dense { stride } if tile + 1 < tiles => {
+                    let end = self.left.words()[(first_row + rows) * stride..].as_ptr();
+                    Ahead::from(
+                        end.wrapping_add(rows * stride)
+                            .wrapping_sub(steps * LINE_WORDS),
+                    )
+                }
+                Offsets::Dense { .. } | Offsets::Gathered { .. } => Ahead::nothing(here),
+            };
             let work = Tile {
                 left: self.left.words(),
                 offsets: self.rows.offsets,
@@ -268,14 +288,14 @@ impl Job<'_> {
                 segments: linear.shape.segments,
                 segment_steps: linear.segment_steps,
                 panel: words,
-                prefetch: if asks {
-                    next.wrapping_add(ahead)
+                next_panel: if asked < words.len() {
+                    Ahead::from(next_panel.wrapping_add(asked))
                 } else {
-                    words.as_ptr()
+                    Ahead::nothing(here)
                 },
-                prefetch_words: if asks { line_words } else { 0 },
+                next_rows,
             };
-            ahead += steps * line_words;
+            asked += steps * LINE_WORDS;
             micro.run(&work, rows, vectors, sums);
             let integers = (linear.precision == Precision::Int8).then(|| Integers {
                 row_scales: &self.rows.scales[first_row..],

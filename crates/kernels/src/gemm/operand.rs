@@ -137,6 +137,31 @@ impl Operand {
         self.encode(machine, values);
     }
 
+    /// Makes this a matrix of `rows` rows of `columns` columns, each of which `write` puts into
+    /// the slice it is given (whose contents are those of another row before).
+    ///
+    /// # Panics
+    /// If `columns` is 0.
+    pub fn fill(
+        &mut self,
+        machine: &Machine,
+        layout: Layout,
+        (rows, columns): (usize, usize),
+        write: impl Fn(usize, &mut [f32]) + Sync,
+    ) {
+        assert!(columns > 0);
+        self.reset(layout.into(), rows, columns);
+        let writer = self.writer();
+        machine.pool.run_ranges(rows, ROW_GRAIN, |range| {
+            let mut values = vec![0.0; columns];
+            for row in range {
+                write(row, &mut values);
+                // SAFETY: each row is in one range.
+                unsafe { writer.row(machine.cpu, row, &values) };
+            }
+        });
+    }
+
     /// Encodes all rows.
     fn encode(&mut self, machine: &Machine, values: &[f32]) {
         let Form { layout, group } = self.form;

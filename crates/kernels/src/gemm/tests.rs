@@ -285,6 +285,24 @@ fn the_shapes_of_clip_are_close_to_exact() {
 }
 
 #[test]
+fn the_peak_counts_every_product() {
+    for cpu in Cpu::available() {
+        for precision in PRECISIONS {
+            if let Some(operations) = peak(cpu, precision, 10) {
+                let lanes = cpu.lanes() as u64;
+                assert!(
+                    operations.is_multiple_of(20 * lanes),
+                    "{} {precision}",
+                    cpu.isa()
+                );
+                // at least as many sums as hide the latency of an addition
+                assert!(operations >= 20 * 8 * lanes);
+            }
+        }
+    }
+}
+
+#[test]
 fn precisions_have_names() {
     for precision in PRECISIONS {
         assert_eq!(precision.name().parse(), Ok(precision));

@@ -4,6 +4,8 @@
 //! weights and keeps all its sums in registers. What differs between number
 //! formats and instruction sets is a [`Dot`]; `gemm/kernels` compiles the loop with each.
 
+use crate::memory::prefetch;
+
 /// How one step of the inner loop multiplies and adds.
 ///
 /// A step takes [`Dot::LEFT_WORDS`] words of each row of the left matrix and
@@ -11,6 +13,8 @@
 pub(super) trait Dot: Copy {
     /// Columns in a vector of sums.
     const LANES: usize;
+    /// Products in a lane and step.
+    const PRODUCTS: usize;
     /// Words of a left row in a step.
     const LEFT_WORDS: usize;
     /// Words of the panel in a step, for each vector of sums.
@@ -31,8 +35,6 @@ pub(super) trait Dot: Copy {
     fn dot(self, sum: Self::Sum, left: Self::Left, right: Self::Right) -> Self::Sum;
     /// Writes exactly [`Dot::LANES`] words.
     fn store(self, sum: Self::Sum, to: &mut [u32]);
-    /// Asks for a line of memory that is needed soon; any address will do.
-    fn prefetch(self, line: *const u32);
 }
 
 /// The most rows, and the most columns, that a tile of any kernel has.
@@ -53,6 +55,37 @@ pub(super) enum Offsets<'a> {
     Gathered { table: &'a [u32] },
 }
 
+/// Memory to ask for before it is needed.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead {
+    line: *const u32,
+    words: usize,
+}
+
+impl Ahead {
+    /// One line a step, from the given one on; any address will do.
+    pub fn from(line: *const u32) -> Self {
+        Self {
+            line,
+            words: LINE_WORDS,
+        }
+    }
+
+    /// Nothing new: always the given line.
+    pub fn nothing(line: *const u32) -> Self {
+        Self { line, words: 0 }
+    }
+
+    fn next(&mut self) -> *const u32 {
+        let line = self.line;
+        self.line = line.wrapping_add(self.words);
+        line
+    }
+}
+
+/// Words in a line of cache.
+pub(super) const LINE_WORDS: usize = 16;
+
 /// One tile's work.
 pub(super) struct Tile<'a> {
     /// The left matrix.
@@ -64,9 +97,10 @@ pub(super) struct Tile<'a> {
     pub segment_steps: usize,
     /// The weights: steps × vectors × [`Dot::RIGHT_WORDS`] words.
     pub panel: &'a [u32],
-    /// The line to ask for in the first step, and words from one step's line to the next one's.
-    pub prefetch: *const u32,
-    pub prefetch_words: usize,
+    /// What is multiplied next, to be asked for a line a step: weights, which go to the second
+    /// level of cache, and rows, which go to the first.
+    pub next_panel: Ahead,
+    pub next_rows: Ahead,
 }
 
 /// Writes the sums of `R` rows and `V` vectors of columns to `sums`.
@@ -83,7 +117,7 @@ pub(super) fn multiply<D: Dot, const R: usize, const V: usize>(
         tile.segments * tile.segment_steps * step_words
     );
     let mut panel = 0;
-    let mut line = tile.prefetch;
+    let (mut next_panel, mut next_rows) = (tile.next_panel, tile.next_rows);
     let mut totals = [[dot.zero(); V]; R];
     for segment in 0..tile.segments {
         let mut rows = [0; R];
@@ -96,8 +130,8 @@ pub(super) fn multiply<D: Dot, const R: usize, const V: usize>(
             assert!(*row <= tile.left.len() && segment_words <= tile.left.len() - *row);
         }
         for step in 0..tile.segment_steps {
-            dot.prefetch(line);
-            line = line.wrapping_add(tile.prefetch_words);
+            prefetch::to_second_level(next_panel.next());
+            prefetch::to_first_level(next_rows.next());
             // SAFETY: `panel` counts the steps done, so the range is within the length asserted above.
             let words = unsafe { tile.panel.get_unchecked(panel..panel + step_words) };
             panel += step_words;
@@ -122,4 +156,33 @@ pub(super) fn multiply<D: Dot, const R: usize, const V: usize>(
             dot.store(totals[r][v], &mut sums.0[at..at + D::LANES]);
         }
     }
+}
+
+/// What [`multiply`] does in its innermost loop, `steps` times, but on numbers that
+/// stay in registers: the most that this `Dot` can reach. Answers the number of products.
+///
+/// Of no use for a `Dot` that multiplies and adds in two instructions, because the
+/// compiler then multiplies only once.
+#[inline(always)]
+pub(super) fn multiply_registers<D: Dot, const R: usize, const V: usize>(
+    dot: D,
+    steps: usize,
+) -> usize {
+    let words = std::hint::black_box([0_u32; MAX_COLUMNS]);
+    let left = dot.left(&words[..D::LEFT_WORDS]);
+    let right = dot.right(&words[..D::RIGHT_WORDS]);
+    let mut totals = [[dot.zero(); V]; R];
+    for _ in 0..steps {
+        for r in 0..R {
+            for v in 0..V {
+                totals[r][v] = dot.dot(totals[r][v], left, right);
+            }
+        }
+    }
+    let mut sums = [0; MAX_COLUMNS];
+    for total in totals.into_iter().flatten() {
+        dot.store(total, &mut sums[..D::LANES]);
+        std::hint::black_box(&sums);
+    }
+    steps * R * V * D::LANES * D::PRODUCTS
 }

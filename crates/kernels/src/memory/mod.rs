@@ -6,6 +6,7 @@
 //! intermediate results of a forward pass their places, pass after pass.
 
 mod pages;
+pub(crate) mod prefetch;
 mod region;
 mod scratch;
 mod shared;

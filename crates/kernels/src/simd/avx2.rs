@@ -125,12 +125,6 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn prefetch(self, line: *const u32) {
-        // into the second level: a panel of weights is larger than the first
-        safe!(_mm_prefetch::<_MM_HINT_T1>(line.cast()));
-    }
-
-    #[inline(always)]
     fn add(self, a: __m256, b: __m256) -> __m256 {
         safe!(_mm256_add_ps(a, b))
     }

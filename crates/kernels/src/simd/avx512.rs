@@ -122,12 +122,6 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn prefetch(self, line: *const u32) {
-        // into the second level: a panel of weights is larger than the first
-        safe!(_mm_prefetch::<_MM_HINT_T1>(line.cast()));
-    }
-
-    #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
         safe!(_mm512_add_ps(a, b))
     }

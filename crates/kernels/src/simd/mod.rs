@@ -84,9 +84,6 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// If `to` is shorter.
     fn store_u8(self, value: Self::Floats, to: &mut [u8]);
 
-    /// Asks for a line of memory that is needed soon; any address will do.
-    fn prefetch(self, line: *const u32);
-
     /// `a + b`
     fn add(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
     /// `a - b`
@@ -107,7 +104,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn round(self, a: Self::Floats) -> Self::Floats;
     /// `a * 2^n` for whole `n` in `-126.0..=127.0`.
     fn scale(self, a: Self::Floats, n: Self::Floats) -> Self::Floats;
-    /// `1 / a` for `1.0 <= |a| <= 1e37`, to two units in the last place; NaN stays NaN.
+    /// `1 / a` for `1.0 <= |a| <= 1.7e38`, to two units in the last place; NaN stays NaN.
     fn reciprocal(self, a: Self::Floats) -> Self::Floats;
     /// The sum of the lanes, in an order that depends on the instruction set only.
     fn sum(self, a: Self::Floats) -> f32;

@@ -105,9 +105,6 @@ impl Simd for Neon {
         }
     }
     #[inline(always)]
-    fn prefetch(self, _: *const u32) {}
-
-    #[inline(always)]
     fn add(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
         safe!(vaddq_f32(a, b))
     }

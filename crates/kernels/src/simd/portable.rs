@@ -112,9 +112,6 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn prefetch(self, _: *const u32) {}
-
-    #[inline(always)]
     fn add(self, a: Array, b: Array) -> Array {
         a.map2(b, |a, b| a + b)
     }

@@ -21,6 +21,10 @@ pub(super) enum Encoding {
     /// Two 8-bit integers a column and step.
     Int8Pairs,
     /// Four 8-bit integers a column and step.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "only x86-64 multiplies bytes by four so far")
+    )]
     Int8Quads,
 }
 
@@ -54,6 +58,8 @@ pub(super) struct Micro {
     pub encoding: Encoding,
     pub layout: Layout,
     run: unsafe fn(&Tile<'_>, usize, usize, &mut Sums),
+    /// The same on numbers in registers, where that says something.
+    run_registers: Option<unsafe fn(usize) -> usize>,
 }
 
 impl Micro {
@@ -94,6 +100,14 @@ impl Choice {
         // SAFETY: `choose` picked the loop by the level that the `Cpu` proves.
         unsafe { (self.micro.run)(tile, rows, vectors, sums) }
     }
+
+    /// Multiplies and adds `steps` times on numbers in registers; answers how many products that
+    /// were, if it is known.
+    pub fn run_registers(self, steps: usize) -> Option<usize> {
+        let run = self.micro.run_registers?;
+        // SAFETY: as above.
+        Some(unsafe { run(steps) })
+    }
 }
 
 impl std::ops::Deref for Choice {
@@ -104,8 +118,25 @@ impl std::ops::Deref for Choice {
 }
 
 /// A function that runs the inner loop of a `Dot` for each number of rows and vectors of
-/// its tiles, all compiled with the given instructions.
+/// its tiles, all compiled with the given instructions; after `peak`, also the one on registers
+/// with the given rows and vectors.
 macro_rules! tiles {
+    (
+        $name:ident $(, $features:literal)?; $dot:expr;
+        peak $peak:ident $peak_rows:literal $peak_vectors:literal;
+        $($tiles:tt)*
+    ) => {
+        $(
+            /// # Safety
+            /// The processor must have the instructions.
+            #[target_feature(enable = $features)]
+            unsafe
+        )?
+        fn $peak(steps: usize) -> usize {
+            $crate::gemm::tile::multiply_registers::<_, $peak_rows, $peak_vectors>($dot, steps)
+        }
+        tiles!($name $(, $features)?; $dot; $($tiles)*);
+    };
     ($name:ident $(, $features:literal)?; $dot:expr; $($vectors:literal: [$($rows:literal)*])*) => {
         $(
             /// # Safety

@@ -20,6 +20,7 @@ pub(super) fn choose(precision: Precision) -> &'static Micro {
 tiles!(f32_tiles, "neon";
     // SAFETY: a caller of this function has NEON.
     Single(unsafe { Neon::proven() });
+    peak f32_peak 8 3;
     1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
 tiles!(bf16_tiles, "neon";
     // SAFETY: a caller of this function has NEON.
@@ -35,6 +36,7 @@ static F32: Micro = Micro {
     encoding: Encoding::F32,
     layout: Layout::F32,
     run: f32_tiles,
+    run_registers: Some(f32_peak),
 };
 
 static BF16: Micro = Micro {
@@ -44,6 +46,7 @@ static BF16: Micro = Micro {
     encoding: Encoding::Bf16Pairs,
     layout: Layout::F32,
     run: bf16_tiles,
+    run_registers: Some(f32_peak),
 };
 
 static INT8: Micro = Micro {
@@ -53,6 +56,7 @@ static INT8: Micro = Micro {
     encoding: Encoding::Int8Pairs,
     layout: Layout::I16,
     run: int8_tiles,
+    run_registers: None,
 };
 
 macro_rules! safe {
@@ -69,6 +73,7 @@ struct Pairs(());
 
 impl Dot for Pairs {
     const LANES: usize = 4;
+    const PRODUCTS: usize = 2;
     const LEFT_WORDS: usize = 1;
     const RIGHT_WORDS: usize = 2;
     /// The earlier number, the later one, of each pair in every lane.
@@ -109,6 +114,4 @@ impl Dot for Pairs {
         assert!(to.len() >= 4);
         safe!(vst1q_s32(to.as_mut_ptr().cast(), sum));
     }
-    #[inline(always)]
-    fn prefetch(self, _: *const u32) {}
 }

@@ -27,6 +27,7 @@ static F32: Micro = Micro {
     encoding: Encoding::F32,
     layout: Layout::F32,
     run: f32_tiles,
+    run_registers: None,
 };
 
 static BF16: Micro = Micro {
@@ -36,6 +37,7 @@ static BF16: Micro = Micro {
     encoding: Encoding::Bf16Pairs,
     layout: Layout::F32,
     run: bf16_tiles,
+    run_registers: None,
 };
 
 static INT8: Micro = Micro {
@@ -45,14 +47,17 @@ static INT8: Micro = Micro {
     encoding: Encoding::Int8Pairs,
     layout: Layout::I16,
     run: int8_tiles,
+    run_registers: None,
 };
 
-/// Two 8-bit products a step and lane, summed exactly.
+/// Two 8-bit products a step and lane, summed exactly. Meant to be compared with: without
+/// instructions for it, 8-bit arithmetic is slower than f32.
 #[derive(Clone, Copy)]
 struct Pairs;
 
 impl Dot for Pairs {
     const LANES: usize = 8;
+    const PRODUCTS: usize = 2;
     const LEFT_WORDS: usize = 1;
     const RIGHT_WORDS: usize = 4;
     type Left = [i32; 2];
@@ -94,6 +99,4 @@ impl Dot for Pairs {
             *to = sum.cast_unsigned();
         }
     }
-    #[inline(always)]
-    fn prefetch(self, _: *const u32) {}
 }

@@ -11,13 +11,16 @@ use crate::simd::Avx2;
 tiles!(f32_tiles, "avx2,fma";
     // SAFETY: a caller of this function has AVX2 and FMA.
     Single(unsafe { Avx2::proven() });
+    peak f32_peak 6 2;
     1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]);
 tiles!(bf16_tiles, "avx2,fma";
     // SAFETY: a caller of this function has AVX2 and FMA.
     Widened(unsafe { Avx2::proven() });
     1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]);
 tiles!(int8_tiles, "avx2,fma"; Pairs(()); 1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]);
-tiles!(vnni_tiles, "avx2,fma,avxvnni"; Quads(()); 1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]);
+tiles!(vnni_tiles, "avx2,fma,avxvnni"; Quads(());
+    peak vnni_peak 6 2;
+    1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]);
 
 const PLAIN: Micro = Micro {
     rows: 6,
@@ -26,6 +29,7 @@ const PLAIN: Micro = Micro {
     encoding: Encoding::F32,
     layout: Layout::F32,
     run: f32_tiles,
+    run_registers: Some(f32_peak),
 };
 
 pub(super) static F32: Micro = PLAIN;
@@ -40,6 +44,7 @@ pub(super) static INT8: Micro = Micro {
     encoding: Encoding::Int8Pairs,
     layout: Layout::I16,
     run: int8_tiles,
+    run_registers: None,
     ..PLAIN
 };
 
@@ -47,6 +52,7 @@ pub(super) static INT8_VNNI: Micro = Micro {
     encoding: Encoding::Int8Quads,
     layout: Layout::U8,
     run: vnni_tiles,
+    run_registers: Some(vnni_peak),
     ..PLAIN
 };
 
@@ -67,6 +73,7 @@ struct Pairs(());
 
 impl Dot for Pairs {
     const LANES: usize = 8;
+    const PRODUCTS: usize = 2;
     const LEFT_WORDS: usize = 1;
     const RIGHT_WORDS: usize = 4;
     type Left = __m256i;
@@ -95,10 +102,6 @@ impl Dot for Pairs {
         assert!(to.len() >= 8);
         safe!(_mm256_storeu_si256(to.as_mut_ptr().cast(), sum));
     }
-    #[inline(always)]
-    fn prefetch(self, line: *const u32) {
-        safe!(_mm_prefetch::<_MM_HINT_T1>(line.cast()));
-    }
 }
 
 /// Four products a step and lane with `vpdpbusd`: bytes times signed bytes, exactly.
@@ -107,6 +110,7 @@ struct Quads(());
 
 impl Dot for Quads {
     const LANES: usize = 8;
+    const PRODUCTS: usize = 4;
     const LEFT_WORDS: usize = 1;
     const RIGHT_WORDS: usize = 8;
     type Left = __m256i;
@@ -134,9 +138,5 @@ impl Dot for Quads {
     fn store(self, sum: __m256i, to: &mut [u32]) {
         assert!(to.len() >= 8);
         safe!(_mm256_storeu_si256(to.as_mut_ptr().cast(), sum));
-    }
-    #[inline(always)]
-    fn prefetch(self, line: *const u32) {
-        safe!(_mm_prefetch::<_MM_HINT_T1>(line.cast()));
     }
 }

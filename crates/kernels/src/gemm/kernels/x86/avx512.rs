@@ -11,16 +11,19 @@ use crate::simd::Avx512;
 tiles!(f32_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma";
     // SAFETY: a caller of this function has AVX-512 F, BW, DQ and VL.
     Single(unsafe { Avx512::proven() });
+    peak f32_peak 8 3;
     1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
 tiles!(widened_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma";
     // SAFETY: a caller of this function has AVX-512 F, BW, DQ and VL.
     Widened(unsafe { Avx512::proven() });
     1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
 tiles!(bf16_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16"; Halves(());
+    peak bf16_peak 8 3;
     1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
 tiles!(int8_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"; Pairs(());
     1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
 tiles!(vnni_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512vnni"; Quads(());
+    peak vnni_peak 8 3;
     1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
 
 const PLAIN: Micro = Micro {
@@ -30,6 +33,7 @@ const PLAIN: Micro = Micro {
     encoding: Encoding::F32,
     layout: Layout::F32,
     run: f32_tiles,
+    run_registers: Some(f32_peak),
 };
 
 pub(super) static F32: Micro = PLAIN;
@@ -44,6 +48,7 @@ pub(super) static BF16: Micro = Micro {
     encoding: Encoding::Bf16Pairs,
     layout: Layout::Bf16,
     run: bf16_tiles,
+    run_registers: Some(bf16_peak),
     ..PLAIN
 };
 
@@ -51,6 +56,7 @@ pub(super) static INT8: Micro = Micro {
     encoding: Encoding::Int8Pairs,
     layout: Layout::I16,
     run: int8_tiles,
+    run_registers: None,
     ..PLAIN
 };
 
@@ -58,6 +64,7 @@ pub(super) static INT8_VNNI: Micro = Micro {
     encoding: Encoding::Int8Quads,
     layout: Layout::U8,
     run: vnni_tiles,
+    run_registers: Some(vnni_peak),
     ..PLAIN
 };
 
@@ -73,7 +80,7 @@ macro_rules! safe {
 macro_rules! word_dot {
     (
         $(#[$documentation:meta])*
-        $name:ident, $right_words:literal words;
+        $name:ident, $products:literal products, $right_words:literal words;
         right($words:ident) $load:block
         dot($sum:ident, $left:ident, $right:ident) $dot:block
     ) => {
@@ -83,6 +90,7 @@ macro_rules! word_dot {
 
         impl Dot for $name {
             const LANES: usize = 16;
+            const PRODUCTS: usize = $products;
             const LEFT_WORDS: usize = 1;
             const RIGHT_WORDS: usize = $right_words;
             type Left = __m512i;
@@ -112,17 +120,13 @@ macro_rules! word_dot {
                 assert!(to.len() >= 16);
                 safe!(_mm512_storeu_si512(to.as_mut_ptr().cast(), sum));
             }
-            #[inline(always)]
-            fn prefetch(self, line: *const u32) {
-                safe!(_mm_prefetch::<_MM_HINT_T1>(line.cast()));
-            }
         }
     };
 }
 
 word_dot! {
     /// Two bf16 products a step and lane with `vdpbf16ps`, which takes denormals for zero.
-    Halves, 16 words;
+    Halves, 2 products, 16 words;
     right(words) { _mm512_loadu_si512(words.cast()) }
     dot(sum, left, right) {
         let left = std::mem::transmute::<__m512i, __m512bh>(left);
@@ -133,14 +137,14 @@ word_dot! {
 
 word_dot! {
     /// Two products a step and lane with `vpmaddwd`, on numbers widened to 16 bits.
-    Pairs, 8 words;
+    Pairs, 2 products, 8 words;
     right(words) { _mm512_cvtepi8_epi16(_mm256_loadu_si256(words.cast())) }
     dot(sum, left, right) { _mm512_add_epi32(sum, _mm512_madd_epi16(left, right)) }
 }
 
 word_dot! {
     /// Four products a step and lane with `vpdpbusd`: bytes times signed bytes, exactly.
-    Quads, 16 words;
+    Quads, 4 products, 16 words;
     right(words) { _mm512_loadu_si512(words.cast()) }
     dot(sum, left, right) { _mm512_dpbusd_epi32(sum, left, right) }
 }
