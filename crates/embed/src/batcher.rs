@@ -14,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rayon::ThreadPool;
+use lookalike_kernels::Machine;
 use tokio::sync::oneshot;
 
 use crate::encoder::{Encoder, PreparedImage, TextEmbedding};
@@ -77,7 +77,7 @@ struct ImageRequest {
 impl Batcher {
     pub(crate) fn start(
         encoder: Arc<dyn Encoder>,
-        pool: Arc<ThreadPool>,
+        machine: Arc<Machine>,
         limits: BatchLimits,
     ) -> Result<Self, LoadError> {
         let shared = Arc::new(Shared {
@@ -87,7 +87,7 @@ impl Batcher {
         let worker = Worker {
             shared: Arc::clone(&shared),
             encoder,
-            pool,
+            machine,
             limits,
         };
         thread::Builder::new()
@@ -219,7 +219,7 @@ struct Portion {
 struct Worker {
     shared: Arc<Shared>,
     encoder: Arc<dyn Encoder>,
-    pool: Arc<ThreadPool>,
+    machine: Arc<Machine>,
     limits: BatchLimits,
 }
 
@@ -276,7 +276,9 @@ impl Worker {
             .iter()
             .map(|request| request.text.as_str())
             .collect();
-        let answers = self.shielded(texts.len(), || self.encoder.embed_texts(&texts));
+        let answers = shielded(texts.len(), || {
+            self.encoder.embed_texts(&self.machine, &texts)
+        });
         let answers = match answers {
             Err(_) if texts.len() > 1 => texts.iter().map(|text| self.one_text(text)).collect(),
             Err(error) => vec![Err(error)],
@@ -289,7 +291,7 @@ impl Worker {
     }
 
     fn one_text(&self, text: &str) -> Result<TextEmbedding, EmbedError> {
-        let answers = self.shielded(1, || self.encoder.embed_texts(&[text]))?;
+        let answers = shielded(1, || self.encoder.embed_texts(&self.machine, &[text]))?;
         answers.into_iter().next().ok_or(EmbedError::Closed)
     }
 
@@ -322,26 +324,9 @@ impl Worker {
     }
 
     fn embed(&self, images: &[PreparedImage]) -> Result<Vec<Vec<f32>>, EmbedError> {
-        self.shielded(images.len(), || self.encoder.embed_images(images))
-    }
-
-    /// Runs the model on the pool; a panic and a wrong number of answers become errors.
-    fn shielded<T: Send>(
-        &self,
-        inputs: usize,
-        run: impl FnOnce() -> Result<Vec<T>, EmbedError> + Send,
-    ) -> Result<Vec<T>, EmbedError> {
-        // The encoder is shared and never changes while it runs, so a panic leaves nothing half done behind.
-        let answers = catch_unwind(AssertUnwindSafe(|| self.pool.install(run)))
-            .unwrap_or_else(|panic| Err(EmbedError::Panicked(text_of(&*panic))))?;
-        if answers.len() == inputs {
-            Ok(answers)
-        } else {
-            Err(EmbedError::Model(format!(
-                "{} answers for {inputs} inputs",
-                answers.len()
-            )))
-        }
+        shielded(images.len(), || {
+            self.encoder.embed_images(&self.machine, images)
+        })
     }
 
     /// Answers a request that is finished or failed; puts any other back at the head of its line.
@@ -363,6 +348,24 @@ impl Worker {
             return;
         }
         self.shared.lock().line(priority).push_front(request);
+    }
+}
+
+/// Runs the model; a panic and a wrong number of answers become errors.
+fn shielded<T>(
+    inputs: usize,
+    run: impl FnOnce() -> Result<Vec<T>, EmbedError>,
+) -> Result<Vec<T>, EmbedError> {
+    // The encoder is shared and never changes while it runs, so a panic leaves nothing half done behind.
+    let answers = catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|panic| Err(EmbedError::Panicked(text_of(&*panic))))?;
+    if answers.len() == inputs {
+        Ok(answers)
+    } else {
+        Err(EmbedError::Model(format!(
+            "{} answers for {inputs} inputs",
+            answers.len()
+        )))
     }
 }
 

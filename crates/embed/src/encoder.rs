@@ -1,11 +1,11 @@
 //! The contract that every encoder keeps, and the data that crosses it.
 //!
-//! [`crate::Models`] owns the encoders and reaches them through the batcher only. Two kinds of implementation stand behind
-//! the trait: those on candle (`builtin`, `clip`), which are the reference, and those on `lookalike-kernels`.
+//! [`crate::Models`] owns the encoders and reaches them through the batcher only, which brings the threads.
 //!
 //! Invariants: vectors have [`EncoderInfo::dimension`] values and unit length, and are the same bits whatever else is
 //! in the batch and however many threads work on it.
 
+use lookalike_kernels::{Machine, Precision};
 use lookalike_media::Pixels;
 
 use crate::error::EmbedError;
@@ -18,17 +18,25 @@ pub trait Encoder: Send + Sync {
     /// Crops and resizes a picture to what [`Self::embed_images`] takes. Runs on the caller's thread.
     fn prepare(&self, pixels: &Pixels) -> PreparedImage;
 
-    /// One unit vector a picture, in order. Pictures are shared out over the current rayon pool.
+    /// One unit vector a picture, in order, on the threads of `machine`.
     ///
     /// # Errors
     /// [`EmbedError::WrongInput`] for a picture that another encoder prepared, [`EmbedError::Model`] otherwise.
-    fn embed_images(&self, images: &[PreparedImage]) -> Result<Vec<Vec<f32>>, EmbedError>;
+    fn embed_images(
+        &self,
+        machine: &Machine,
+        images: &[PreparedImage],
+    ) -> Result<Vec<Vec<f32>>, EmbedError>;
 
-    /// One unit vector a text, in order. Text that is too long for the model is cut, not refused.
+    /// One unit vector a text, in order, on the threads of `machine`. Text that is too long for the model is cut, not refused.
     ///
     /// # Errors
     /// [`EmbedError::Tokenize`] or [`EmbedError::Model`]; no text is an error by its content.
-    fn embed_texts(&self, texts: &[&str]) -> Result<Vec<TextEmbedding>, EmbedError>;
+    fn embed_texts(
+        &self,
+        machine: &Machine,
+        texts: &[&str],
+    ) -> Result<Vec<TextEmbedding>, EmbedError>;
 }
 
 /// Identity of an encoder.
@@ -36,11 +44,13 @@ pub trait Encoder: Send + Sync {
 pub struct EncoderInfo {
     /// What a person sees, for example `builtin-imagenet-words` or `clip-vit (/models/b32)`.
     pub name: String,
-    /// Lower-case hex sha256 over weights, configuration, tokenizer and the version of the preprocessing. Vectors of
+    /// Lower-case hex sha256 over weights, configuration, tokenizer, precision and the version of the preprocessing. Vectors of
     /// two fingerprints must never meet in one collection.
     pub fingerprint: String,
     /// Length of its own vectors, before any lift.
     pub dimension: u32,
+    /// The numbers it computes with.
+    pub precision: Precision,
 }
 
 /// A picture cropped and resized for one encoder: a square of RGB bytes, row by row.

@@ -1,6 +1,6 @@
 //! Encoders: pictures and texts to vectors of one space.
 //!
-//! Lives here: the catalogue of model names that the API knows ([`catalogue`]), the built-in encoder, CLIP on candle, and
+//! Lives here: the catalogue of model names that the API knows ([`catalogue`]), the built-in encoder, CLIP, and
 //! what serves them ([`Models`], [`ServedModel`]). The engine is the caller; this crate knows neither HTTP nor storage.
 //!
 //! Invariant: the same input gives the same bits, alone or in a batch, on one thread or many.
@@ -9,6 +9,7 @@ mod batcher;
 mod builtin;
 pub mod catalogue;
 mod clip;
+mod device;
 mod encoder;
 mod error;
 mod fingerprint;
@@ -18,7 +19,10 @@ mod vector;
 mod weights;
 
 pub use self::batcher::Priority;
+pub use lookalike_kernels::Precision;
+
 pub use self::builtin::NAME as BUILTIN_NAME;
+pub use self::device::Device;
 pub use self::encoder::{Encoder, EncoderInfo, PreparedImage, TextEmbedding};
 pub use self::error::{EmbedError, LoadError, ModelError};
 pub use self::models::{ModelStatus, Models, ModelsConfig, open_folder};

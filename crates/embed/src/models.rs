@@ -7,22 +7,26 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
+use lookalike_kernels::{Machine, Precision, dispatch};
 use moka::sync::Cache;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::batcher::{BatchLimits, Batcher};
 use crate::builtin::Builtin;
 use crate::catalogue::{Architecture, Catalogue, ModelEntry, ModelKind};
 use crate::clip::Clip;
+use crate::device::{Backend, Device, default_precision};
 use crate::encoder::{Encoder, EncoderInfo};
-use crate::error::{LoadError, ModelError};
+use crate::error::ModelError;
 use crate::served::{Loaded, ServedModel, label};
 use crate::vector::Lift;
 
 /// Larger batches gain nothing on a CPU and keep queries waiting.
 const MAX_BATCH_INPUTS: usize = 8;
+/// What [`Machine::new`] takes.
+const MAX_THREADS: usize = 1024;
 const INGEST_WAIT: Duration = Duration::from_millis(2);
 
 /// What to load and how much to spend on it.
@@ -34,6 +38,11 @@ pub struct ModelsConfig {
     pub threads: usize,
     /// Texts whose vectors are remembered, for each encoder; 0 remembers none.
     pub text_cache_entries: u64,
+    /// What CLIP computes in: bf16 where the processor has products for it, else f32. The built-in encoder is always
+    /// f32. Vectors of different precisions have different fingerprints, and so do not meet in a collection.
+    pub precision: Precision,
+    /// What CLIP runs on.
+    pub device: Device,
 }
 
 impl Default for ModelsConfig {
@@ -42,6 +51,8 @@ impl Default for ModelsConfig {
             paths: Vec::new(),
             threads: 0,
             text_cache_entries: 1024,
+            precision: default_precision(dispatch::cpu()),
+            device: Device::Cpu,
         }
     }
 }
@@ -83,11 +94,11 @@ impl Models {
     /// [`ModelError`] for an unknown name, for weights that cannot be loaded, and for weights of another model.
     pub fn open(config: ModelsConfig) -> Result<Self, ModelError> {
         let catalogue = Catalogue::embedded();
-        let runtime = Runtime::new(&config)?;
+        let runtime = Runtime::new(&config);
         let mut own = HashMap::new();
         for (name, path) in config.paths {
             let entry = image_entry(&catalogue, &name)?;
-            let clip = load_clip(&name, &path)?;
+            let clip = load_clip(&name, &path, &runtime.backend)?;
             check_weights(entry, &path, &clip)?;
             own.insert(name.clone(), runtime.load(&name, Arc::new(clip))?);
         }
@@ -218,43 +229,49 @@ impl Models {
 /// [`ModelError::Load`].
 pub fn open_folder(path: &Path, config: &ModelsConfig) -> Result<ServedModel, ModelError> {
     let name = path.display().to_string();
-    let clip = load_clip(&name, path)?;
+    let runtime = Runtime::new(config);
+    let clip = load_clip(&name, path, &runtime.backend)?;
     let dimension = clip.info().dimension;
-    let loaded = Runtime::new(config)?.load(&name, Arc::new(clip))?;
+    let loaded = runtime.load(&name, Arc::new(clip))?;
     Ok(ServedModel::new(name, dimension, false, None, loaded))
 }
 
 /// What all encoders share.
 struct Runtime {
-    pool: Arc<ThreadPool>,
+    machine: Arc<Machine>,
     limits: BatchLimits,
     text_cache_entries: u64,
+    backend: Backend,
 }
 
 impl Runtime {
-    fn new(config: &ModelsConfig) -> Result<Self, ModelError> {
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(config.threads)
-            .thread_name(|i| format!("embed-{i}"))
-            .build();
-        let pool = pool.map_err(|error| ModelError::Load {
-            name: "the encoders".to_owned(),
-            source: LoadError::Thread(std::io::Error::other(error)),
-        })?;
-        let max_inputs = pool.current_num_threads().min(MAX_BATCH_INPUTS);
+    fn new(config: &ModelsConfig) -> Self {
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        let threads = match config.threads {
+            0 => cores(),
+            threads => threads,
+        }
+        .min(MAX_THREADS);
+        let cpu = dispatch::cpu();
         let limits = BatchLimits {
-            max_inputs,
+            max_inputs: MAX_BATCH_INPUTS,
             ingest_wait: INGEST_WAIT,
         };
-        Ok(Self {
-            pool: Arc::new(pool),
+        Self {
+            machine: Arc::new(Machine::new(cpu, threads)),
             limits,
             text_cache_entries: config.text_cache_entries,
-        })
+            backend: Backend {
+                device: config.device,
+                precision: config.precision,
+                cpu,
+                threads,
+            },
+        }
     }
 
     fn load(&self, name: &str, encoder: Arc<dyn Encoder>) -> Result<Arc<Loaded>, ModelError> {
-        let batcher = Batcher::start(Arc::clone(&encoder), Arc::clone(&self.pool), self.limits)
+        let batcher = Batcher::start(Arc::clone(&encoder), Arc::clone(&self.machine), self.limits)
             .map_err(|source| ModelError::Load {
                 name: name.to_owned(),
                 source,
@@ -268,8 +285,8 @@ impl Runtime {
     }
 }
 
-fn load_clip(name: &str, path: &Path) -> Result<Clip, ModelError> {
-    Clip::open(path).map_err(|source| ModelError::Load {
+fn load_clip(name: &str, path: &Path, backend: &Backend) -> Result<Clip, ModelError> {
+    Clip::open(path, backend).map_err(|source| ModelError::Load {
         name: name.to_owned(),
         source,
     })

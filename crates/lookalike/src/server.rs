@@ -137,6 +137,7 @@ pub fn models_config(models: &[crate::config::ModelPath], threads: usize) -> Mod
         paths,
         threads,
         text_cache_entries: TEXT_CACHE_ENTRIES,
+        ..ModelsConfig::default()
     }
 }
 

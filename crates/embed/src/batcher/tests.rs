@@ -2,8 +2,8 @@
 
 use std::sync::mpsc;
 
+use lookalike_kernels::{Cpu, Precision};
 use lookalike_media::Pixels;
-use rayon::ThreadPoolBuilder;
 use tokio::runtime::{Builder, Runtime};
 
 use super::*;
@@ -44,13 +44,17 @@ impl Encoder for Recorder {
         PreparedImage::new(1, pixels.clone())
     }
 
-    fn embed_images(&self, images: &[PreparedImage]) -> Result<Vec<Vec<f32>>, EmbedError> {
+    fn embed_images(
+        &self,
+        _: &Machine,
+        images: &[PreparedImage],
+    ) -> Result<Vec<Vec<f32>>, EmbedError> {
         let inputs: Vec<u8> = images.iter().map(|image| image.rgb[0]).collect();
         self.record(&inputs);
         Ok(inputs.into_iter().map(|x| vec![f32::from(x)]).collect())
     }
 
-    fn embed_texts(&self, texts: &[&str]) -> Result<Vec<TextEmbedding>, EmbedError> {
+    fn embed_texts(&self, _: &Machine, texts: &[&str]) -> Result<Vec<TextEmbedding>, EmbedError> {
         let inputs: Vec<u8> = texts.iter().map(|text| text.as_bytes()[0]).collect();
         self.record(&inputs);
         Ok(inputs
@@ -80,6 +84,7 @@ impl Stage {
             name: "recorder".to_owned(),
             fingerprint: String::new(),
             dimension: 1,
+            precision: Precision::F32,
         };
         let recorder = Arc::new(Recorder {
             info,
@@ -87,12 +92,12 @@ impl Stage {
             begun: begun_sender,
             gate: Mutex::new(gate_receiver),
         });
-        let pool = Arc::new(ThreadPoolBuilder::new().num_threads(1).build().unwrap());
+        let machine = Arc::new(Machine::new(Cpu::PORTABLE, 1));
         let limits = BatchLimits {
             max_inputs,
             ingest_wait: Duration::ZERO,
         };
-        let batcher = Arc::new(Batcher::start(recorder.clone(), pool, limits).unwrap());
+        let batcher = Arc::new(Batcher::start(recorder.clone(), machine, limits).unwrap());
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .build()

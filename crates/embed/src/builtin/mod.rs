@@ -12,8 +12,10 @@ mod head;
 mod trunk;
 mod words;
 
+use std::sync::OnceLock;
+
+use lookalike_kernels::{Machine, Precision};
 use lookalike_media::{Pixels, preprocess};
-use rayon::prelude::*;
 
 use self::assets::Assets;
 use self::colour::Colour;
@@ -54,6 +56,7 @@ impl Builtin {
                 name: NAME.to_owned(),
                 fingerprint: FINGERPRINT.to_owned(),
                 dimension: config.embed_dim,
+                precision: Precision::F32,
             },
             side: config.image_size,
             mean: config.mean,
@@ -99,15 +102,23 @@ impl Encoder for Builtin {
         PreparedImage::new(self.side, preprocess::center_square_256(pixels))
     }
 
-    fn embed_images(&self, images: &[PreparedImage]) -> Result<Vec<Vec<f32>>, EmbedError> {
+    fn embed_images(
+        &self,
+        machine: &Machine,
+        images: &[PreparedImage],
+    ) -> Result<Vec<Vec<f32>>, EmbedError> {
         // One network run a picture, shared out by picture: the sums then never depend on the batch.
-        images
-            .par_iter()
-            .map(|image| self.embed_image(image))
+        let answers: Vec<_> = images.iter().map(|_| OnceLock::new()).collect();
+        machine.pool.run(images.len(), |i| {
+            answers[i].get_or_init(|| self.embed_image(&images[i]));
+        });
+        answers
+            .into_iter()
+            .map(|answer| answer.into_inner().expect("every piece was done"))
             .collect()
     }
 
-    fn embed_texts(&self, texts: &[&str]) -> Result<Vec<TextEmbedding>, EmbedError> {
+    fn embed_texts(&self, _: &Machine, texts: &[&str]) -> Result<Vec<TextEmbedding>, EmbedError> {
         texts.iter().map(|text| self.words.embed(text)).collect()
     }
 }

@@ -1,23 +1,25 @@
-//! CLIP with a vision transformer, on candle: a folder in the Hugging Face layout to both towers in f32.
+//! CLIP with a vision transformer: a folder in the Hugging Face layout to both towers.
 //!
-//! This is the reference implementation; `docs/adr/0001-candle-core-without-candle-transformers.md` says why it is written
-//! here. Correct means: cosine of at least 0.9999 to `PyTorch` and transformers, tested on the checkpoints of `tests/goldens`.
+//! The towers exist twice: on candle, the reference, and on `lookalike-kernels`, which serves on a CPU. Correct means: cosine of
+//! at least 0.9999 to `PyTorch` and transformers in f32, 0.999 in bf16, tested on the checkpoints of `tests/goldens`.
 
+mod candle;
 mod config;
-mod text;
-mod transformer;
-mod vision;
+mod cpu;
+mod tokens;
 
 use std::path::Path;
 use std::thread;
 
 use fs_err::File;
+use lookalike_kernels::{Machine, Precision};
 use lookalike_media::{Pixels, preprocess};
-use rayon::prelude::*;
 
+use self::candle::CandleTowers;
 use self::config::{CONFIG, Config, PREPROCESSOR, Preprocessor, TOKENIZER, WEIGHTS};
-use self::text::Text;
-use self::vision::Vision;
+use self::cpu::CpuTowers;
+use self::tokens::Reader;
+use crate::device::{Backend, Device};
 use crate::encoder::{Encoder, EncoderInfo, PreparedImage, TextEmbedding};
 use crate::error::{EmbedError, LoadError};
 use crate::fingerprint::Fingerprint;
@@ -28,8 +30,35 @@ use crate::weights::TensorFile;
 pub(crate) struct Clip {
     info: EncoderInfo,
     shape: ClipShape,
-    vision: Vision,
-    text: Text,
+    reader: Reader,
+    towers: Box<dyn Towers>,
+}
+
+/// An implementation of both towers. Vectors are not normalised, and the same bits whatever else is in the batch.
+trait Towers: Send + Sync {
+    /// One vector a square of RGB bytes of the model's side.
+    fn images(&self, machine: &Machine, pictures: &[&[u8]]) -> Result<Vec<Vec<f32>>, EmbedError>;
+
+    /// One vector a text, whose ids end with the end-of-text token.
+    fn texts(&self, machine: &Machine, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>, EmbedError>;
+}
+
+/// Reads both towers for a device.
+fn read_towers(
+    backend: &Backend,
+    file: &mut TensorFile,
+    config: &Config,
+    preprocessor: &Preprocessor,
+) -> Result<Box<dyn Towers>, LoadError> {
+    Ok(match backend.device {
+        Device::Cpu => Box::new(CpuTowers::read(file, config, preprocessor, backend)?),
+        Device::Reference => Box::new(CandleTowers::read(
+            file,
+            config,
+            preprocessor,
+            backend.threads,
+        )?),
+    })
 }
 
 /// What tells the public CLIP models of equal dimension apart; in pixels.
@@ -44,20 +73,24 @@ impl Clip {
     ///
     /// # Errors
     /// [`LoadError`], naming the file and what was expected of it.
-    pub(crate) fn open(folder: &Path) -> Result<Self, LoadError> {
+    pub(crate) fn open(folder: &Path, backend: &Backend) -> Result<Self, LoadError> {
         let config = Config::read(folder)?;
         let side = u32::try_from(config.vision.image_size).expect("checked to be at most 4096");
         let preprocessor = Preprocessor::read(folder, side)?;
         let mut file = open_weights(folder)?;
 
+        let precision = match backend.device {
+            Device::Cpu => backend.precision,
+            Device::Reference => Precision::F32,
+        };
+
         // Hashing reads the same pages as loading: side by side it costs next to nothing.
         let (fingerprint, towers) = thread::scope(|scope| {
-            let hashing = scope.spawn(|| fingerprint(folder));
-            let towers = Vision::read(&mut file, &config, &preprocessor)
-                .and_then(|vision| Ok((vision, Text::read(&mut file, &config, folder)?)));
+            let hashing = scope.spawn(|| fingerprint(folder, precision));
+            let towers = read_towers(backend, &mut file, &config, &preprocessor);
             (hashing.join().expect("hashing does not panic"), towers)
         });
-        let (vision, text) = towers?;
+        let towers = towers?;
 
         let name = folder.file_name().map_or_else(
             || folder.display().to_string(),
@@ -69,34 +102,20 @@ impl Clip {
                 fingerprint: fingerprint?,
                 dimension: u32::try_from(config.projection_dim)
                     .expect("checked to be at most 8192"),
+                precision,
             },
             shape: ClipShape {
                 image_size: side,
                 patch_size: u32::try_from(config.vision.patch_size)
                     .expect("checked to divide the image"),
             },
-            vision,
-            text,
+            reader: Reader::open(folder, &config.text)?,
+            towers,
         })
     }
 
     pub(crate) fn shape(&self) -> ClipShape {
         self.shape
-    }
-
-    fn embed_image(&self, image: &PreparedImage) -> Result<Vec<f32>, EmbedError> {
-        image.expect_side(self.shape.image_size)?;
-        let mut vector = self.vision.forward(&image.rgb)?;
-        normalise(&mut vector);
-        Ok(vector)
-    }
-
-    fn embed_text(&self, text: &str) -> Result<TextEmbedding, EmbedError> {
-        let ids = self.text.tokenize(text)?;
-        let mut vector = self.text.forward(&ids)?;
-        normalise(&mut vector);
-        let tokens = u32::try_from(ids.len()).expect("cut to the model's positions");
-        Ok(TextEmbedding { vector, tokens })
     }
 }
 
@@ -112,15 +131,42 @@ impl Encoder for Clip {
         )
     }
 
-    fn embed_images(&self, images: &[PreparedImage]) -> Result<Vec<Vec<f32>>, EmbedError> {
-        images
-            .par_iter()
-            .map(|image| self.embed_image(image))
-            .collect()
+    fn embed_images(
+        &self,
+        machine: &Machine,
+        images: &[PreparedImage],
+    ) -> Result<Vec<Vec<f32>>, EmbedError> {
+        for image in images {
+            image.expect_side(self.shape.image_size)?;
+        }
+        let pictures: Vec<&[u8]> = images.iter().map(|image| &image.rgb[..]).collect();
+        let mut vectors = self.towers.images(machine, &pictures)?;
+        for vector in &mut vectors {
+            normalise(vector);
+        }
+        Ok(vectors)
     }
 
-    fn embed_texts(&self, texts: &[&str]) -> Result<Vec<TextEmbedding>, EmbedError> {
-        texts.par_iter().map(|text| self.embed_text(text)).collect()
+    fn embed_texts(
+        &self,
+        machine: &Machine,
+        texts: &[&str],
+    ) -> Result<Vec<TextEmbedding>, EmbedError> {
+        let read: Vec<_> = texts
+            .iter()
+            .map(|text| self.reader.read(text))
+            .collect::<Result<_, _>>()?;
+        let ids: Vec<&[u32]> = read.iter().map(|tokens| &tokens.ids[..]).collect();
+        let vectors = self.towers.texts(machine, &ids)?;
+        Ok(vectors
+            .into_iter()
+            .zip(&read)
+            .map(|(mut vector, tokens)| {
+                normalise(&mut vector);
+                let tokens = u32::try_from(tokens.count).expect("cut to the model's positions");
+                TextEmbedding { vector, tokens }
+            })
+            .collect())
     }
 }
 
@@ -149,8 +195,14 @@ fn open_weights(folder: &Path) -> Result<TensorFile, LoadError> {
     Ok(file)
 }
 
-fn fingerprint(folder: &Path) -> Result<String, LoadError> {
-    let mut fingerprint = Fingerprint::new("clip-vit");
+/// The files, and the class of precision unless it is f32, in which all implementations agree.
+fn fingerprint(folder: &Path, precision: Precision) -> Result<String, LoadError> {
+    let kind = match precision {
+        Precision::F32 => "clip-vit",
+        Precision::Bf16 => "clip-vit-bf16",
+        Precision::Int8 => "clip-vit-int8",
+    };
+    let mut fingerprint = Fingerprint::new(kind);
     for name in [WEIGHTS, CONFIG, TOKENIZER, PREPROCESSOR] {
         let path = folder.join(name);
         let unreadable = |source| LoadError::Unreadable {

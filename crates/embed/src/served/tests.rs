@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rayon::ThreadPoolBuilder;
+use lookalike_kernels::{Cpu, Machine, Precision};
 
 use super::*;
 use crate::batcher::BatchLimits;
@@ -23,7 +23,11 @@ impl Encoder for Counter {
         PreparedImage::new(1, pixels.clone())
     }
 
-    fn embed_images(&self, images: &[PreparedImage]) -> Result<Vec<Vec<f32>>, EmbedError> {
+    fn embed_images(
+        &self,
+        _: &Machine,
+        images: &[PreparedImage],
+    ) -> Result<Vec<Vec<f32>>, EmbedError> {
         let value = |byte: u8| {
             if byte == 255 {
                 f32::NAN
@@ -37,7 +41,7 @@ impl Encoder for Counter {
             .collect())
     }
 
-    fn embed_texts(&self, texts: &[&str]) -> Result<Vec<TextEmbedding>, EmbedError> {
+    fn embed_texts(&self, _: &Machine, texts: &[&str]) -> Result<Vec<TextEmbedding>, EmbedError> {
         let call =
             u8::try_from(self.calls.fetch_add(1, Ordering::Relaxed)).expect("a handful of calls");
         Ok(texts
@@ -56,17 +60,18 @@ fn served() -> (ServedModel, ServedModel) {
         name: "counter".to_owned(),
         fingerprint: String::new(),
         dimension: 2,
+        precision: Precision::F32,
     };
     let encoder = Arc::new(Counter {
         info,
         calls: AtomicUsize::new(1),
     });
-    let pool = Arc::new(ThreadPoolBuilder::new().num_threads(1).build().unwrap());
+    let machine = Arc::new(Machine::new(Cpu::PORTABLE, 1));
     let limits = BatchLimits {
         max_inputs: 2,
         ingest_wait: Duration::ZERO,
     };
-    let batcher = Batcher::start(encoder.clone(), pool, limits).unwrap();
+    let batcher = Batcher::start(encoder.clone(), machine, limits).unwrap();
     let loaded = Arc::new(Loaded {
         encoder,
         batcher,

@@ -2,8 +2,8 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use super::config::{Config, Preprocessor};
 use super::transformer::{Linear, Norm, Shape, Transformer, read};
+use crate::clip::config::{Config, Preprocessor};
 use crate::error::LoadError;
 use crate::weights::TensorFile;
 

@@ -5,7 +5,7 @@
 
 use candle_core::{D, Device, Result, Tensor};
 
-use super::config::Activation;
+use crate::clip::config::Activation;
 use crate::error::LoadError;
 use crate::weights::TensorFile;
 
