@@ -34,7 +34,7 @@ fn decode_and_resize(criterion: &mut Criterion) {
         group.bench_function(format!("decode_and_resize_to_clip_224/{name}"), |bencher| {
             bencher.iter(|| {
                 let picture = decode(black_box(bytes), &limits).expect("a sound photo");
-                preprocess::clip(&picture.pixels, 224)
+                preprocess::clip(&picture.pixels, &preprocess::CropPlan::clip(224))
             });
         });
     }

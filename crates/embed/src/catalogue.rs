@@ -3,6 +3,8 @@
 //! [`crate::Models`] resolves names against it; the server and the command line list it. A name is here exactly if a
 //! client of the real service may send it.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 const SOURCE: &str = include_str!(concat!(
@@ -32,6 +34,11 @@ pub struct ModelEntry {
     pub licence: Option<String>,
     /// Hugging Face repository of those weights.
     pub repository: Option<String>,
+    /// Branch, tag or commit of that repository; its main branch where absent.
+    pub revision: Option<String>,
+    /// Lower-case hex by file name, where known; what is fetched must have it.
+    #[serde(default)]
+    pub sha256: BTreeMap<String, String>,
     /// How that repository is laid out.
     pub layout: Option<Layout>,
     /// What weights given for this name must be.

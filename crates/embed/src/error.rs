@@ -11,7 +11,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum LoadError {
     /// A file is absent or cannot be read.
-    #[error("cannot read {}: {source}; expected a CLIP folder in the Hugging Face layout: config.json, model.safetensors, tokenizer.json, preprocessor_config.json", path.display())]
+    #[error("cannot read {}: {source}; expected a CLIP folder in the Hugging Face layout: config.json, model.safetensors, tokenizer.json, preprocessor_config.json (or open_clip's: open_clip_config.json, open_clip_model.safetensors, tokenizer.json)", path.display())]
     Unreadable {
         /// The file asked for.
         path: PathBuf,

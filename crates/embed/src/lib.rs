@@ -13,6 +13,7 @@ mod device;
 mod encoder;
 mod error;
 mod fingerprint;
+pub mod library;
 mod models;
 mod served;
 mod vector;

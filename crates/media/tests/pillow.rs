@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use lookalike_media::Pixels;
-use lookalike_media::preprocess::{center_square_256, clip};
+use lookalike_media::preprocess::{CropPlan, center_square_256, clip};
 use lookalike_media::resize::{SourceBox, Window, bicubic_window};
 
 const RECORDED: &str = include_str!("goldens/resize.txt");
@@ -119,7 +119,7 @@ fn the_encoders_preprocessing_is_among_what_was_recorded() {
     };
     for (width, height, side) in [(500, 375, 224), (1333, 1999, 224), (640, 480, 336)] {
         let expected = expected(width, height, side);
-        let made = clip(&source(width, height), side);
+        let made = clip(&source(width, height), &CropPlan::clip(side));
         assert_eq!(
             written_like(&expected, &made.rgb),
             expected,

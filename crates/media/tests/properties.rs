@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::OnceLock;
 
-use lookalike_media::preprocess::{center_square_256, clip};
+use lookalike_media::preprocess::{CropPlan, center_square_256, clip};
 use lookalike_media::resize::{SourceBox, Window, bicubic, bicubic_window};
 use lookalike_media::{ArchiveLimits, ImageLimits, Pixels, decode};
 use proptest::collection::vec;
@@ -204,7 +204,7 @@ proptest! {
 
     #[test]
     fn preprocessing_takes_any_shape(pixels in pictures(), side in 1u32..64) {
-        let cut = clip(&pixels, side);
+        let cut = clip(&pixels, &CropPlan::clip(side));
         prop_assert_eq!((cut.width, cut.height), (side, side));
         prop_assert_eq!(cut.rgb.len(), (side * side * 3) as usize);
         prop_assert_eq!(center_square_256(&pixels).rgb.len(), 256 * 256 * 3);
@@ -214,7 +214,7 @@ proptest! {
     fn one_colour_stays_that_colour(color in any::<[u8; 3]>(), sides in (1u32..60, 1u32..60)) {
         let (width, height) = sides;
         let pixels = Pixels::new(width, height, color.repeat((width * height) as usize)).unwrap();
-        let cut = clip(&pixels, 24);
+        let cut = clip(&pixels, &CropPlan::clip(24));
         prop_assert!(cut.rgb.chunks(3).all(|pixel| pixel == color));
     }
 }

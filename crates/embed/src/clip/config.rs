@@ -1,24 +1,19 @@
-//! The JSON files of a CLIP folder, read as transformers reads them: what is absent has the default of `CLIPTextConfig`,
-//! `CLIPVisionConfig` or `CLIPImageProcessor`; what this release cannot do is refused with the field's name.
+//! The shape of both towers. `config.json` is read as transformers reads it: what is absent has the default of
+//! `CLIPTextConfig` or `CLIPVisionConfig`; what this release cannot do is refused with the field's name.
+//!
+//! `open_clip` fills the same structs from the other layout.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use fs_err as fs;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::error::LoadError;
-
-pub(super) const CONFIG: &str = "config.json";
-pub(super) const WEIGHTS: &str = "model.safetensors";
-pub(super) const TOKENIZER: &str = "tokenizer.json";
-pub(super) const PREPROCESSOR: &str = "preprocessor_config.json";
 
 /// `config.json`: the shape of both towers.
 #[derive(Debug, Deserialize)]
 pub(super) struct Config {
     #[serde(default)]
-    model_type: String,
+    pub(super) model_type: String,
     #[serde(default = "defaults::projection_dim")]
     pub(super) projection_dim: usize,
     #[serde(default, rename = "text_config")]
@@ -106,20 +101,14 @@ mod defaults {
 }
 
 impl Config {
-    pub(super) fn read(folder: &Path) -> Result<Self, LoadError> {
-        let path = folder.join(CONFIG);
-        if !path.exists() && folder.join("open_clip_config.json").exists() {
-            return Err(LoadError::unsupported(
-                folder.join("open_clip_config.json"),
-                "this folder has open_clip's layout, which cannot be loaded yet; expected the Hugging Face layout with a config.json",
-            ));
-        }
-        let config: Self = read_json(&path)?;
-        config.check(&path)?;
-        Ok(config)
+    /// Side of the picture that the model sees, in pixels.
+    pub(super) fn side(&self) -> u32 {
+        u32::try_from(self.vision.image_size).expect("checked to be at most 4096")
     }
 
-    fn check(&self, path: &Path) -> Result<(), LoadError> {
+    /// # Errors
+    /// [`LoadError`] for what no CLIP can be, and for what this release cannot do; `path` is the file to name.
+    pub(super) fn check(&self, path: &Path) -> Result<(), LoadError> {
         let refuse = |detail: String| Err(LoadError::unsupported(path, detail));
         if self.model_type != "clip" {
             return refuse(format!(
@@ -166,123 +155,4 @@ impl Config {
         }
         Ok(())
     }
-}
-
-/// `preprocessor_config.json`: what happens to a picture before the model.
-#[derive(Debug, Deserialize)]
-#[serde(default)]
-#[expect(clippy::struct_excessive_bools, reason = "the file has these fields")]
-pub(super) struct Preprocessor {
-    do_resize: bool,
-    do_center_crop: bool,
-    do_rescale: bool,
-    do_normalize: bool,
-    resample: u32,
-    rescale_factor: f64,
-    size: Size,
-    crop_size: Size,
-    pub(super) image_mean: [f32; 3],
-    pub(super) image_std: [f32; 3],
-}
-
-impl Default for Preprocessor {
-    fn default() -> Self {
-        Self {
-            do_resize: true,
-            do_center_crop: true,
-            do_rescale: true,
-            do_normalize: true,
-            resample: BICUBIC,
-            rescale_factor: 1.0 / 255.0,
-            size: Size::Side(224),
-            crop_size: Size::Side(224),
-            image_mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
-            image_std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
-        }
-    }
-}
-
-/// Pillow's number for its bicubic filter.
-const BICUBIC: u32 = 3;
-
-/// The three ways in which repositories write a size.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Size {
-    Side(u32),
-    Shortest { shortest_edge: u32 },
-    Box { height: u32, width: u32 },
-}
-
-impl Size {
-    /// Whether a picture's short side becomes `side`, its shape kept.
-    fn is_short_side(&self, side: u32) -> bool {
-        match *self {
-            Self::Side(edge)
-            | Self::Shortest {
-                shortest_edge: edge,
-            } => edge == side,
-            Self::Box { .. } => false,
-        }
-    }
-
-    fn is_square(&self, side: u32) -> bool {
-        match *self {
-            Self::Side(edge) => edge == side,
-            Self::Box { height, width } => (height, width) == (side, side),
-            Self::Shortest { .. } => false,
-        }
-    }
-}
-
-impl Preprocessor {
-    /// Reads the file and makes sure that it asks for what `lookalike_media` does: the short side resized to `side` with
-    /// Pillow's bicubic filter, the middle cropped, bytes scaled to 0 to 1 and normalised.
-    pub(super) fn read(folder: &Path, side: u32) -> Result<Self, LoadError> {
-        let path = folder.join(PREPROCESSOR);
-        let own: Self = read_json(&path)?;
-        let refuse = |detail: String| Err(LoadError::unsupported(&path, detail));
-        if !(own.do_resize && own.do_center_crop && own.do_rescale && own.do_normalize) {
-            return refuse("one of do_resize, do_center_crop, do_rescale, do_normalize is false; expected all true".to_owned());
-        }
-        if own.resample != BICUBIC {
-            return refuse(format!(
-                "resample is {}; expected {BICUBIC} (bicubic)",
-                own.resample
-            ));
-        }
-        if (own.rescale_factor - 1.0 / 255.0).abs() > 1e-9 {
-            return refuse(format!(
-                "rescale_factor is {}; expected 1/255",
-                own.rescale_factor
-            ));
-        }
-        if own.image_std.iter().any(|&std| std <= 0.0) {
-            return refuse(format!(
-                "image_std is {:?}; expected positive values",
-                own.image_std
-            ));
-        }
-        if !own.size.is_short_side(side) {
-            return refuse(format!(
-                "size is {:?}; expected a shortest edge of {side}, the model's image_size",
-                own.size
-            ));
-        }
-        if !own.crop_size.is_square(side) {
-            return refuse(format!(
-                "crop_size is {:?}; expected {side} x {side}, the model's image_size",
-                own.crop_size
-            ));
-        }
-        Ok(own)
-    }
-}
-
-fn read_json<T: DeserializeOwned>(path: &PathBuf) -> Result<T, LoadError> {
-    let bytes = fs::read(path).map_err(|source| LoadError::Unreadable {
-        path: path.clone(),
-        source,
-    })?;
-    serde_json::from_slice(&bytes).map_err(|error| LoadError::damaged(path, error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! CLIP with a vision transformer: a folder in the Hugging Face layout to both towers.
+//! CLIP: a folder in the Hugging Face or open_clip layout to both towers.
 //!
 //! The towers exist twice: on candle, the reference, and on `lookalike-kernels`, which serves on a CPU. Correct means: cosine of
 //! at least 0.9999 to `PyTorch` and transformers in f32, 0.999 in bf16, tested on the checkpoints of `tests/goldens`.
@@ -6,6 +6,9 @@
 mod candle;
 mod config;
 mod cpu;
+mod layout;
+mod open_clip;
+mod preprocessor;
 mod tokens;
 
 use std::path::Path;
@@ -13,11 +16,14 @@ use std::thread;
 
 use fs_err::File;
 use lookalike_kernels::{Machine, Precision};
+use lookalike_media::preprocess::CropPlan;
 use lookalike_media::{Pixels, preprocess};
 
 use self::candle::CandleTowers;
-use self::config::{CONFIG, Config, PREPROCESSOR, Preprocessor, TOKENIZER, WEIGHTS};
+use self::config::Config;
 use self::cpu::CpuTowers;
+use self::layout::Files;
+use self::preprocessor::Preprocessor;
 use self::tokens::Reader;
 use crate::device::{Backend, Device};
 use crate::encoder::{Encoder, EncoderInfo, PreparedImage, TextEmbedding};
@@ -29,6 +35,7 @@ use crate::weights::TensorFile;
 /// See the module.
 pub(crate) struct Clip {
     info: EncoderInfo,
+    plan: CropPlan,
     shape: ClipShape,
     reader: Reader,
     towers: Box<dyn Towers>,
@@ -74,10 +81,9 @@ impl Clip {
     /// # Errors
     /// [`LoadError`], naming the file and what was expected of it.
     pub(crate) fn open(folder: &Path, backend: &Backend) -> Result<Self, LoadError> {
-        let config = Config::read(folder)?;
-        let side = u32::try_from(config.vision.image_size).expect("checked to be at most 4096");
-        let preprocessor = Preprocessor::read(folder, side)?;
-        let mut file = open_weights(folder)?;
+        let files = Files::find(folder);
+        let (config, preprocessor) = files.read()?;
+        let mut file = files.open_weights()?;
 
         let precision = match backend.device {
             Device::Cpu => backend.precision,
@@ -86,7 +92,7 @@ impl Clip {
 
         // Hashing reads the same pages as loading: side by side it costs next to nothing.
         let (fingerprint, towers) = thread::scope(|scope| {
-            let hashing = scope.spawn(|| fingerprint(folder, precision));
+            let hashing = scope.spawn(|| fingerprint(&files, precision));
             let towers = read_towers(backend, &mut file, &config, &preprocessor);
             (hashing.join().expect("hashing does not panic"), towers)
         });
@@ -104,12 +110,13 @@ impl Clip {
                     .expect("checked to be at most 8192"),
                 precision,
             },
+            plan: preprocessor.plan,
             shape: ClipShape {
-                image_size: side,
+                image_size: config.side(),
                 patch_size: u32::try_from(config.vision.patch_size)
                     .expect("checked to divide the image"),
             },
-            reader: Reader::open(folder, &config.text)?,
+            reader: Reader::open(&files.tokenizer, &config.text)?,
             towers,
         })
     }
@@ -127,7 +134,7 @@ impl Encoder for Clip {
     fn prepare(&self, pixels: &Pixels) -> PreparedImage {
         PreparedImage::new(
             self.shape.image_size,
-            preprocess::clip(pixels, self.shape.image_size),
+            preprocess::clip(pixels, &self.plan),
         )
     }
 
@@ -170,47 +177,34 @@ impl Encoder for Clip {
     }
 }
 
-/// Opens the weights and makes sure that both towers are in there.
-fn open_weights(folder: &Path) -> Result<TensorFile, LoadError> {
-    let path = folder.join(WEIGHTS);
-    if !path.exists() && folder.join("pytorch_model.bin").exists() {
-        let detail = format!(
-            "PyTorch's pickle format cannot be loaded; expected the same weights as {WEIGHTS}"
-        );
-        return Err(LoadError::unsupported(
-            folder.join("pytorch_model.bin"),
-            detail,
-        ));
-    }
-    let file = TensorFile::open(&path)?;
-    for tower in ["visual_projection.weight", "text_projection.weight"] {
-        if !file.contains(tower) {
-            let detail = format!(
-                "it has no tensor {tower} but {}, …; expected a whole CLIPModel of transformers",
-                file.sample_names()
-            );
-            return Err(LoadError::unsupported(&path, detail));
-        }
-    }
-    Ok(file)
+/// Makes sure that a folder holds a CLIP, without reading all of its weights.
+///
+/// # Errors
+/// [`LoadError`], naming the file and what was expected of it.
+pub(crate) fn check_folder(folder: &Path) -> Result<(), LoadError> {
+    let files = Files::find(folder);
+    let (config, _) = files.read()?;
+    files.open_weights()?;
+    Reader::open(&files.tokenizer, &config.text)?;
+    Ok(())
 }
 
 /// The files, and the class of precision unless it is f32, in which all implementations agree.
-fn fingerprint(folder: &Path, precision: Precision) -> Result<String, LoadError> {
+fn fingerprint(files: &Files, precision: Precision) -> Result<String, LoadError> {
     let kind = match precision {
         Precision::F32 => "clip-vit",
         Precision::Bf16 => "clip-vit-bf16",
         Precision::Int8 => "clip-vit-int8",
     };
     let mut fingerprint = Fingerprint::new(kind);
-    for name in [WEIGHTS, CONFIG, TOKENIZER, PREPROCESSOR] {
-        let path = folder.join(name);
+    for path in files.all() {
         let unreadable = |source| LoadError::Unreadable {
-            path: path.clone(),
+            path: path.to_owned(),
             source,
         };
-        let file = File::open(&path).map_err(unreadable)?;
-        fingerprint.add(name, file).map_err(unreadable)?;
+        let file = File::open(path).map_err(unreadable)?;
+        let name = path.file_name().expect("made from a name").to_string_lossy();
+        fingerprint.add(&name, file).map_err(unreadable)?;
     }
     Ok(fingerprint.finish())
 }

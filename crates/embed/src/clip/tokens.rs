@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::de::IgnoredAny;
 use tokenizers::{Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
 
-use super::config::{TOKENIZER, TextConfig};
+use super::config::TextConfig;
 use crate::error::{EmbedError, LoadError};
 
 /// The first CLIP configurations say 2 for the end of the text, which no text holds: transformers then looks for the largest id.
@@ -29,13 +29,13 @@ pub(super) struct Tokens {
 impl Reader {
     /// # Errors
     /// [`LoadError`] for a file that is missing, damaged, or of another model.
-    pub(super) fn open(folder: &Path, text: &TextConfig) -> Result<Self, LoadError> {
+    pub(super) fn open(file: &Path, text: &TextConfig) -> Result<Self, LoadError> {
         let (longest, vocabulary, end) = (
             text.max_position_embeddings,
             text.vocab_size,
             text.eos_token_id,
         );
-        let tokenizer = read_tokenizer(&folder.join(TOKENIZER), longest, vocabulary, end)?;
+        let tokenizer = read_tokenizer(file, longest, vocabulary, end)?;
         Ok(Self { tokenizer, end })
     }
 

@@ -14,7 +14,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use self::text::Text;
 use self::vision::Vision;
 use super::Towers;
-use super::config::{Config, Preprocessor};
+use super::config::Config;
+use super::preprocessor::Preprocessor;
 use crate::error::{EmbedError, LoadError};
 use crate::weights::TensorFile;
 

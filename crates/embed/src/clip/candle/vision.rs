@@ -2,6 +2,8 @@
 
 use candle_core::{Device, Result, Tensor};
 
+use crate::clip::config::Config;
+use crate::clip::preprocessor::Preprocessor;
 use super::transformer::{Linear, Norm, Shape, Transformer, read};
 use crate::clip::config::{Config, Preprocessor};
 use crate::error::LoadError;

@@ -4,7 +4,8 @@ use lookalike_kernels::{Activation, LayerNorm, Linear, Machine, Output, Shape};
 
 use super::Pass;
 use super::transformer::{Buffers, Reader, Sizes, Transformer};
-use crate::clip::config::{Config, Preprocessor};
+use crate::clip::config::Config;
+use crate::clip::preprocessor::Preprocessor;
 use crate::error::LoadError;
 
 /// Subtracted from each byte of a picture: what is left fits 8 bits of mantissa, so that not even bf16 rounds it.

@@ -1,9 +1,7 @@
-//! Reading safetensors: one tensor at a time, checked for shape, widened to f32.
-//!
-//! Tensors are read straight into the memory they stay in. Mapping the file would save nothing, since every weight is copied
-//! (widened or rearranged) once, and a file that is cut short meanwhile is then an error instead of a SIGBUS.
+//! The safetensors format: a JSON table of contents in front of plain little-endian numbers.
 
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use fs_err::File;
@@ -18,15 +16,15 @@ use crate::error::LoadError;
 const MAX_HEADER_BYTES: u64 = 100 << 20;
 
 /// A safetensors file whose header has been read and checked against the file's length.
-pub(crate) struct TensorFile {
+pub(super) struct Safetensors {
     path: PathBuf,
     file: File,
     metadata: Metadata,
     data_start: u64,
 }
 
-impl TensorFile {
-    pub(crate) fn open(path: &Path) -> Result<Self, LoadError> {
+impl Safetensors {
+    pub(super) fn open(path: &Path) -> Result<Self, LoadError> {
         let unreadable = |source| LoadError::Unreadable {
             path: path.to_owned(),
             source,
@@ -66,46 +64,29 @@ impl TensorFile {
         })
     }
 
-    /// Whether the file has a tensor of this name.
-    pub(crate) fn contains(&self, name: &str) -> bool {
-        self.metadata.info(name).is_some()
+    pub(super) fn names(&self) -> Vec<String> {
+        self.metadata.offset_keys()
     }
 
-    /// Some tensor names, for a message that says what was found instead.
-    pub(crate) fn sample_names(&self) -> String {
-        let names = self.metadata.offset_keys();
-        names
-            .iter()
-            .take(3)
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(", ")
+    pub(super) fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.metadata.info(name).map(|info| &info.shape[..])
     }
 
-    /// Reads a tensor of exactly `shape` as f32, in row-major order.
-    pub(crate) fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
-        let Some(info) = self.metadata.info(name) else {
-            return Err(LoadError::damaged(
-                &self.path,
-                format!("it has no tensor {name}; expected one of shape {shape:?}"),
-            ));
-        };
-        if info.shape != shape {
-            let detail = format!(
-                "tensor {name} has shape {:?}; config.json asks for {shape:?}",
-                info.shape
-            );
-            return Err(LoadError::unsupported(&self.path, detail));
-        }
+    /// Reads `rows` of the first dimension of a tensor that is there, as f32 in row-major order.
+    ///
+    /// # Errors
+    /// [`LoadError`] for types other than floats and for what the system says.
+    pub(super) fn read(&mut self, name: &str, rows: Range<usize>) -> Result<Vec<f32>, LoadError> {
+        let info = self.metadata.info(name).expect("the caller asked for its shape");
         let (dtype, (start, end)) = (info.dtype, info.data_offsets);
+        let row_bytes = (end - start) / info.shape.first().map_or(1, |rows| (*rows).max(1));
+        let start = self.data_start + (start + rows.start * row_bytes) as u64;
         let unreadable = |source| LoadError::Unreadable {
             path: self.path.clone(),
             source,
         };
-        self.file
-            .seek(SeekFrom::Start(self.data_start + start as u64))
-            .map_err(unreadable)?;
-        let mut bytes = vec![0; end - start];
+        self.file.seek(SeekFrom::Start(start)).map_err(unreadable)?;
+        let mut bytes = vec![0; rows.len() * row_bytes];
         self.file.read_exact(&mut bytes).map_err(unreadable)?;
         widen(dtype, &bytes).ok_or_else(|| {
             LoadError::unsupported(
