@@ -82,6 +82,8 @@ pub enum Architecture {
     ClipResnet {
         /// Side of the picture that the model sees.
         image_size: u32,
+        /// Blocks of all stages together.
+        blocks: usize,
     },
 }
 

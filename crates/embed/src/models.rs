@@ -16,7 +16,7 @@ use moka::sync::Cache;
 use crate::batcher::{BatchLimits, Batcher};
 use crate::builtin::Builtin;
 use crate::catalogue::{Architecture, Catalogue, ModelEntry, ModelKind};
-use crate::clip::Clip;
+use crate::clip::{Clip, ClipShape, TowerShape};
 use crate::device::{Backend, Device, default_precision};
 use crate::encoder::{Encoder, EncoderInfo};
 use crate::error::ModelError;
@@ -316,28 +316,48 @@ fn servable(entry: &ModelEntry, native: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Refuses weights that are another model than the name says. A name without public weights takes any CLIP as a stand-in.
+/// Refuses weights that are another model than the name says.
 fn check_weights(entry: &ModelEntry, path: &Path, clip: &Clip) -> Result<(), ModelError> {
-    let wrong = |detail| {
-        Err(ModelError::WrongWeights {
+    match misfit(entry, clip.shape(), clip.info().dimension) {
+        None => Ok(()),
+        Some(detail) => Err(ModelError::WrongWeights {
             name: entry.name.clone(),
             path: path.to_owned(),
             detail,
-        })
-    };
-    let shape = clip.shape();
-    match entry.architecture {
-        Some(Architecture::ClipResnet { .. }) => wrong("ResNet towers cannot be loaded yet, only vision transformers; leave the name to the stand-in".to_owned()),
-        Some(Architecture::ClipVit { image_size, patch_size }) if (shape.image_size, shape.patch_size) != (image_size, patch_size) => wrong(format!(
-            "they see {} pixels in patches of {}, the model {image_size} in patches of {patch_size}",
-            shape.image_size, shape.patch_size
-        )),
-        Some(Architecture::ClipVit { .. }) if clip.info().dimension != entry.default_dimension() => {
-            wrong(format!("their vectors have {} dimensions, the model's {}", clip.info().dimension, entry.default_dimension()))
-        }
-        None if servable(entry, clip.info().dimension).is_empty() => {
-            wrong(format!("their vectors have {} dimensions, more than any that the model offers", clip.info().dimension))
-        }
-        Some(Architecture::ClipVit { .. }) | None => Ok(()),
+        }),
     }
+}
+
+/// How weights differ from the model that a name stands for, if they do. A name without public weights takes any CLIP
+/// whose vectors can be lifted to it.
+pub(crate) fn misfit(entry: &ModelEntry, shape: ClipShape, dimension: u32) -> Option<String> {
+    let Some(architecture) = entry.architecture else {
+        return servable(entry, dimension).is_empty().then(|| {
+            format!(
+                "their vectors have {dimension} dimensions, more than any that the model offers"
+            )
+        });
+    };
+    let expected = match architecture {
+        Architecture::ClipVit {
+            image_size,
+            patch_size,
+        } => ClipShape {
+            image_size,
+            tower: TowerShape::Vit { patch_size },
+        },
+        Architecture::ClipResnet { image_size, blocks } => ClipShape {
+            image_size,
+            tower: TowerShape::Resnet { blocks },
+        },
+    };
+    if shape != expected {
+        return Some(format!("they see {shape}, the model {expected}"));
+    }
+    (dimension != entry.default_dimension()).then(|| {
+        format!(
+            "their vectors have {dimension} dimensions, the model's {}",
+            entry.default_dimension()
+        )
+    })
 }

@@ -272,7 +272,7 @@ fn refusal(name: &str, folder: &Path) -> String {
 fn weights_of_another_model_are_refused() {
     let text = refusal("clip-vit-b-16", &goldens().join("quick-gelu-f16"));
     assert!(
-        text.contains("224 pixels in patches of 32, the model 224 in patches of 16"),
+        text.contains("224 pixels in patches of 32, the model 224 pixels in patches of 16"),
         "{text}"
     );
     let text = refusal("clip-rn50", &goldens().join("quick-gelu-f16"));

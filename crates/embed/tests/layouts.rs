@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use support::{cosine, embed_images, embed_text, png};
 use tempfile::TempDir;
 
-const CHECKPOINTS: [&str; 2] = ["open-clip-vit", "open-clip-pickle"];
+const CHECKPOINTS: [&str; 3] = ["open-clip-vit", "open-clip-pickle", "open-clip-resnet"];
 
 #[derive(Deserialize)]
 struct Golden {
@@ -191,14 +191,20 @@ fn other_kinds_of_open_clip_model_are_refused_by_their_field() {
                 json["model_cfg"][section][field] = value;
             });
         });
-        assert_says(&text, &["open_clip_config.json", section, field, "expected"]);
+        assert_says(
+            &text,
+            &["open_clip_config.json", section, field, "expected"],
+        );
     }
     let text = complaint("open-clip-vit", |folder| {
         edit(folder, "open_clip_config.json", |json| {
             json["preprocess_cfg"]["interpolation"] = json!("bilinear");
         });
     });
-    assert_says(&text, &["preprocess_cfg.interpolation", "bilinear", "bicubic"]);
+    assert_says(
+        &text,
+        &["preprocess_cfg.interpolation", "bilinear", "bicubic"],
+    );
 }
 
 #[test]
@@ -246,4 +252,3 @@ fn short_edge_that_is_longer_than_the_crop_is_honoured() {
         embed_images(&plain, &[middle])
     );
 }
-

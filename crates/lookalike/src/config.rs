@@ -11,14 +11,17 @@ mod byte_size;
 pub mod data_location;
 mod engine;
 mod file;
+pub mod hub;
 mod limits;
 mod model_path;
+pub mod model_place;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, FromArgMatches, ValueEnum};
+use lookalike_embed::library::ModelLibrary;
 use lookalike_engine::DataLocation;
 use url::Url;
 
@@ -28,6 +31,7 @@ pub use byte_size::{ByteSize, ByteSizeError};
 pub use file::{ConfigFile, ConfigFileError, DEFAULT_FILE};
 pub use limits::Limits;
 pub use model_path::{ModelPath, ModelPathError};
+pub use model_place::ModelPlace;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -117,8 +121,13 @@ pub struct Settings {
     )]
     pub instances: Vec<String>,
 
-    /// Serve the model NAME from the folder PATH (Hugging Face layout) in place of the built-in stand-in;
-    /// give it once for each
+    /// Folder of the models that `lookalike models pull` fetched, which serve their names without any flag; without this
+    /// setting `models` in the data folder, and with `--data :memory:` that of the user's own data folder
+    #[arg(long, env = "LOOKALIKE_MODELS_FOLDER", value_name = "DIR")]
+    pub models_folder: Option<PathBuf>,
+
+    /// Serve the model NAME from the folder PATH (Hugging Face or open_clip layout) in place of pulled weights or the
+    /// built-in stand-in; give it once for each
     #[arg(
         long = "model",
         env = "LOOKALIKE_MODEL",
@@ -202,6 +211,11 @@ impl Settings {
         self.data
             .clone()
             .unwrap_or_else(data_location::default_for_user)
+    }
+
+    /// The models that were pulled.
+    pub fn library(&self) -> ModelLibrary {
+        model_place::library(self.models_folder.as_ref(), self.data.as_ref())
     }
 }
 

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
+use lookalike_embed::catalogue::Catalogue;
+use lookalike_embed::library::ModelLibrary;
 use lookalike_embed::{Models, ModelsConfig};
 use lookalike_engine::{DataLocation, Engine};
 use tokio::net::TcpListener;
@@ -16,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, AppParts};
-use crate::config::{Settings, data_location};
+use crate::config::{ModelPath, Settings, data_location};
 use crate::gateway::authority::Authority;
 use crate::gateway::keys::Keys;
 use crate::gateway::listener::{self, ListenerLimits};
@@ -123,22 +125,34 @@ impl Server {
 
 /// Loads the models on a thread that may block.
 pub async fn open_models(settings: &Settings) -> anyhow::Result<Models> {
-    let config = models_config(&settings.models, settings.threads);
+    let config = models_config(&settings.library(), &settings.models, settings.threads)?;
     Ok(tokio::task::spawn_blocking(move || Models::open(config)).await??)
 }
 
-/// The models' configuration from the flags.
-pub fn models_config(models: &[crate::config::ModelPath], threads: usize) -> ModelsConfig {
-    let paths = models
+/// The models' configuration: what was pulled, and what the flags name instead of it or beside it.
+pub fn models_config(
+    library: &ModelLibrary,
+    models: &[ModelPath],
+    threads: usize,
+) -> anyhow::Result<ModelsConfig> {
+    let catalogue = Catalogue::embedded();
+    let pulled = library
+        .names()
+        .context("cannot read the folder of pulled models")?
+        .into_iter()
+        .filter(|name| catalogue.find(name).is_some())
+        .filter(|name| !models.iter().any(|model| model.name == *name))
+        .map(|name| (library.folder().join(&name), name))
+        .map(|(path, name)| (name, path));
+    let given = models
         .iter()
-        .map(|model| (model.name.clone(), model.path.clone()))
-        .collect();
-    ModelsConfig {
-        paths,
+        .map(|model| (model.name.clone(), model.path.clone()));
+    Ok(ModelsConfig {
+        paths: pulled.chain(given).collect(),
         threads,
         text_cache_entries: TEXT_CACHE_ENTRIES,
         ..ModelsConfig::default()
-    }
+    })
 }
 
 /// Writes `host:port` where scripts find it, whole or not at all.

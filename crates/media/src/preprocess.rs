@@ -44,7 +44,7 @@ pub struct CropPlan {
 pub enum Margin {
     /// Cut off: `CLIPImageProcessor` of transformers.
     Down,
-    /// Rounded to the nearest even number: torchvision's `CenterCrop`, which OpenAI's
+    /// Rounded to the nearest even number: torchvision's `CenterCrop`, which `OpenAI`'s
     /// own code and `open_clip` use.
     HalfToEven,
 }
@@ -145,8 +145,14 @@ mod tests {
         assert_eq!(geometry.resized, (298, 224));
         assert_eq!(geometry.window.columns, 37..261);
         assert_eq!(geometry.window.rows, 0..224);
-        assert_eq!(ClipGeometry::new(3, 1000, &CropPlan::clip(224)).resized, (224, 74_666));
-        assert_eq!(ClipGeometry::new(10, 10, &CropPlan::clip(224)).resized, (224, 224));
+        assert_eq!(
+            ClipGeometry::new(3, 1000, &CropPlan::clip(224)).resized,
+            (224, 74_666)
+        );
+        assert_eq!(
+            ClipGeometry::new(10, 10, &CropPlan::clip(224)).resized,
+            (224, 224)
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which files a folder's CLIP consists of, and how they are to be read.
 //!
-//! Two layouts are known: Hugging Face's (`config.json` and companions) and open_clip's (`open_clip_config.json`). Repositories
+//! Two layouts are known: Hugging Face's (`config.json` and companions) and `open_clip`'s (`open_clip_config.json`). Repositories
 //! may hold both, and timm's hold a `config.json` that says something else; the rules are in [`Files::find`].
 
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub(crate) struct Files {
     pub(super) weights: PathBuf,
     config: PathBuf,
     pub(super) tokenizer: PathBuf,
-    /// open_clip keeps this in the configuration.
+    /// `open_clip` keeps this in the configuration.
     preprocessor: Option<PathBuf>,
 }
 
@@ -41,7 +41,7 @@ enum Layout {
 }
 
 impl Files {
-    /// The files that `folder` has or should have. Hugging Face's layout counts unless there is an open_clip one and
+    /// The files that `folder` has or should have. Hugging Face's layout counts unless there is an `open_clip` one and
     /// `config.json` is not that of a CLIP, or has no weights beside it.
     pub(crate) fn find(folder: &Path) -> Self {
         let is_open_clip = folder.join(OPEN_CLIP_CONFIG).exists()

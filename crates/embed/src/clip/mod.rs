@@ -1,4 +1,4 @@
-//! CLIP: a folder in the Hugging Face or open_clip layout to both towers.
+//! CLIP: a folder in the Hugging Face or `open_clip` layout to both towers.
 //!
 //! The towers exist twice: on candle, the reference, and on `lookalike-kernels`, which serves on a CPU. Correct means: cosine of
 //! at least 0.9999 to `PyTorch` and transformers in f32, 0.999 in bf16, tested on the checkpoints of `tests/goldens`.
@@ -11,6 +11,7 @@ mod open_clip;
 mod preprocessor;
 mod tokens;
 
+use std::fmt;
 use std::path::Path;
 use std::thread;
 
@@ -68,11 +69,49 @@ fn read_towers(
     })
 }
 
-/// What tells the public CLIP models of equal dimension apart; in pixels.
+/// What tells the public CLIP models of equal dimension apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClipShape {
+    /// Side of the picture that the model sees, in pixels.
     pub(crate) image_size: u32,
-    pub(crate) patch_size: u32,
+    pub(crate) tower: TowerShape,
+}
+
+/// The kind of image tower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TowerShape {
+    /// A transformer over patches of so many pixels a side.
+    Vit { patch_size: u32 },
+    /// A `ResNet` of so many blocks.
+    Resnet { blocks: usize },
+}
+
+/// What such a model sees.
+impl fmt::Display for ClipShape {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = self.image_size;
+        match self.tower {
+            TowerShape::Vit { patch_size } => {
+                write!(formatter, "{side} pixels in patches of {patch_size}")
+            }
+            TowerShape::Resnet { blocks } => {
+                write!(
+                    formatter,
+                    "{side} pixels through a ResNet of {blocks} blocks"
+                )
+            }
+        }
+    }
+}
+
+impl TowerShape {
+    /// For the encoder's name.
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Vit { .. } => "clip-vit",
+            Self::Resnet { .. } => "clip-resnet",
+        }
+    }
 }
 
 impl Clip {
@@ -104,18 +143,13 @@ impl Clip {
         );
         Ok(Self {
             info: EncoderInfo {
-                name: format!("clip-vit ({name})"),
+                name: format!("{} ({name})", config.shape().tower.kind()),
                 fingerprint: fingerprint?,
-                dimension: u32::try_from(config.projection_dim)
-                    .expect("checked to be at most 8192"),
+                dimension: config.dimension(),
                 precision,
             },
             plan: preprocessor.plan,
-            shape: ClipShape {
-                image_size: config.side(),
-                patch_size: u32::try_from(config.vision.patch_size)
-                    .expect("checked to divide the image"),
-            },
+            shape: config.shape(),
             reader: Reader::open(&files.tokenizer, &config.text)?,
             towers,
         })
@@ -132,10 +166,7 @@ impl Encoder for Clip {
     }
 
     fn prepare(&self, pixels: &Pixels) -> PreparedImage {
-        PreparedImage::new(
-            self.shape.image_size,
-            preprocess::clip(pixels, &self.plan),
-        )
+        PreparedImage::new(self.shape.image_size, preprocess::clip(pixels, &self.plan))
     }
 
     fn embed_images(
@@ -177,16 +208,16 @@ impl Encoder for Clip {
     }
 }
 
-/// Makes sure that a folder holds a CLIP, without reading all of its weights.
+/// Makes sure that a folder holds a CLIP, without reading all of its weights; its shape and dimension.
 ///
 /// # Errors
 /// [`LoadError`], naming the file and what was expected of it.
-pub(crate) fn check_folder(folder: &Path) -> Result<(), LoadError> {
+pub(crate) fn inspect(folder: &Path) -> Result<(ClipShape, u32), LoadError> {
     let files = Files::find(folder);
     let (config, _) = files.read()?;
     files.open_weights()?;
     Reader::open(&files.tokenizer, &config.text)?;
-    Ok(())
+    Ok((config.shape(), config.dimension()))
 }
 
 /// The files, and the class of precision unless it is f32, in which all implementations agree.
@@ -203,7 +234,10 @@ fn fingerprint(files: &Files, precision: Precision) -> Result<String, LoadError>
             source,
         };
         let file = File::open(path).map_err(unreadable)?;
-        let name = path.file_name().expect("made from a name").to_string_lossy();
+        let name = path
+            .file_name()
+            .expect("made from a name")
+            .to_string_lossy();
         fingerprint.add(&name, file).map_err(unreadable)?;
     }
     Ok(fingerprint.finish())

@@ -1,6 +1,6 @@
 //! `open_clip_config.json` to the configuration of the towers.
 //!
-//! Defaults and meanings are those of open_clip's `CLIPVisionCfg`, `CLIPTextCfg` and `CLIP` (`model.py`). The file describes
+//! Defaults and meanings are those of `open_clip`'s `CLIPVisionCfg`, `CLIPTextCfg` and `CLIP` (`model.py`). The file describes
 //! far more kinds of model than CLIP: whatever changes the result and is not done here is refused by its name.
 
 use std::path::Path;
@@ -9,7 +9,7 @@ use lookalike_media::preprocess::{CropPlan, Margin};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::config::{Activation, Config, TextConfig, VisionConfig};
+use super::config::{Activation, Config, ImageTower, ResnetConfig, TextConfig, VisionConfig};
 use super::layout::read_json;
 use super::preprocessor::{CLIP_MEAN, CLIP_STD, Preprocessor};
 use crate::error::LoadError;
@@ -36,16 +36,24 @@ struct Model {
 struct Vision {
     #[serde(default = "defaults::image_size")]
     image_size: usize,
-    layers: usize,
+    layers: Layers,
     #[serde(default = "defaults::vision_width")]
     width: usize,
     #[serde(default = "defaults::head_width")]
     head_width: usize,
     #[serde(default = "defaults::mlp_ratio")]
     mlp_ratio: f64,
-    patch_size: usize,
+    patch_size: Option<usize>,
     #[serde(flatten)]
     rest: Map<String, Value>,
+}
+
+/// A number for a transformer, one for each stage of a `ResNet`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum Layers {
+    Transformer(usize),
+    Stages([usize; 4]),
 }
 
 #[derive(Debug, Deserialize)]
@@ -182,29 +190,42 @@ pub(super) fn read(path: &Path) -> Result<(Config, Preprocessor), LoadError> {
             num_hidden_layers: text.layers,
             max_position_embeddings: text.context_length,
             vocab_size: text.vocab_size,
-            // open_clip looks for the largest id, as transformers does for the first configurations.
+            // `open_clip` looks for the largest id, as transformers does for the first configurations.
             eos_token_id: 2,
             hidden_act: activation,
             layer_norm_eps: 1e-5,
         },
-        vision: VisionConfig {
-            hidden_size: vision.width,
-            intermediate_size: widened(vision.width, vision.mlp_ratio),
-            num_attention_heads: vision.width / vision.head_width.max(1),
-            num_hidden_layers: vision.layers,
-            num_channels: 3,
-            image_size: vision.image_size,
-            patch_size: vision.patch_size,
-            hidden_act: activation,
-            layer_norm_eps: 1e-5,
-        },
+        vision: image_tower(&vision, activation),
     };
     config.check(path)?;
-    let preprocessor = preprocessor(path, file.preprocess_cfg, config.side())?;
+    let preprocessor = preprocessor(path, &file.preprocess_cfg, config.side())?;
     Ok((config, preprocessor))
 }
 
-fn preprocessor(path: &Path, own: Preprocess, side: u32) -> Result<Preprocessor, LoadError> {
+fn image_tower(vision: &Vision, activation: Activation) -> ImageTower {
+    let heads = |width: usize| width / vision.head_width.max(1);
+    match vision.layers {
+        Layers::Transformer(layers) => ImageTower::Vit(VisionConfig {
+            hidden_size: vision.width,
+            intermediate_size: widened(vision.width, vision.mlp_ratio),
+            num_attention_heads: heads(vision.width),
+            num_hidden_layers: layers,
+            num_channels: 3,
+            image_size: vision.image_size,
+            patch_size: vision.patch_size.unwrap_or_default(),
+            hidden_act: activation,
+            layer_norm_eps: 1e-5,
+        }),
+        Layers::Stages(layers) => ImageTower::Resnet(ResnetConfig {
+            image_size: vision.image_size,
+            layers,
+            width: vision.width,
+            heads: heads(vision.width * 32),
+        }),
+    }
+}
+
+fn preprocessor(path: &Path, own: &Preprocess, side: u32) -> Result<Preprocessor, LoadError> {
     for (field, value, expected) in [
         ("interpolation", &own.interpolation, "bicubic"),
         ("resize_mode", &own.resize_mode, "shortest"),
@@ -236,10 +257,9 @@ fn is_plain(field: &str, value: &Value) -> bool {
         Value::Object(fields) => fields.is_empty(),
         Value::Number(_) | Value::String(_) | Value::Array(_) => false,
     };
-    let text = match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
     is_off
         || HARMLESS.contains(&field)
         || EXPECTED.iter().any(|expected| *expected == (field, &text))

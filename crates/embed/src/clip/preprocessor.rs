@@ -37,7 +37,7 @@ struct Fields {
     image_std: [f32; 3],
 }
 
-/// `OPENAI_CLIP_MEAN` and `OPENAI_CLIP_STD` of transformers, which open_clip has too.
+/// `OPENAI_CLIP_MEAN` and `OPENAI_CLIP_STD` of transformers, which `open_clip` has too.
 pub(super) const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 pub(super) const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
@@ -62,7 +62,9 @@ impl Default for Fields {
 const BICUBIC: u32 = 3;
 
 /// Pillow's filters by their numbers.
-const FILTERS: [&str; 6] = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"];
+const FILTERS: [&str; 6] = [
+    "nearest", "lanczos", "bilinear", "bicubic", "box", "hamming",
+];
 
 /// The three ways in which repositories write a size.
 #[derive(Debug, Deserialize)]

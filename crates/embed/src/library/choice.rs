@@ -106,7 +106,9 @@ mod tests {
 
     #[test]
     fn repository_of_something_else_is_refused_with_what_was_expected() {
-        let text = chosen(&["config.json", "model.gguf"]).unwrap_err().to_string();
+        let text = chosen(&["config.json", "model.gguf"])
+            .unwrap_err()
+            .to_string();
         for part in ["open_clip_config.json", "pytorch_model.bin", "model.gguf"] {
             assert!(text.contains(part), "{text}");
         }

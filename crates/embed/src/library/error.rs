@@ -63,6 +63,14 @@ pub enum PullError {
         /// What is wrong with which file.
         source: LoadError,
     },
+    /// A sound model, but not the one that the name stands for.
+    #[error("the files are not {name}: {detail}")]
+    WrongModel {
+        /// The name.
+        name: String,
+        /// Which property differs, and both values.
+        detail: String,
+    },
     /// The disk's side.
     #[error(transparent)]
     Io(#[from] io::Error),

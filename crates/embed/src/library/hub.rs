@@ -66,7 +66,11 @@ struct Hub {
 }
 
 impl Hub {
-    fn fetch(&self, wanted: &Wanted, progress: &mut dyn PullProgress) -> Result<Fetched, PullError> {
+    fn fetch(
+        &self,
+        wanted: &Wanted,
+        progress: &mut dyn PullProgress,
+    ) -> Result<Fetched, PullError> {
         let repository = wanted.repository_name();
         let revision = |revision: &str| {
             Repo::with_revision(repository.to_owned(), RepoType::Model, revision.to_owned())
@@ -126,7 +130,9 @@ impl Hub {
                     Report::Finish => progress.finish(),
                 }
             }
-            downloading.join().expect("the hub's crate returns its errors")
+            downloading
+                .join()
+                .expect("the hub's crate returns its errors")
         })
         .map_err(|error| refuse(&error))?;
         if let Err(error) = check(name, &path, metadata.size() as u64, metadata.etag()) {
@@ -212,14 +218,15 @@ fn digest(mut hasher: impl Digest, path: &Path) -> Result<String, PullError> {
     }
 }
 
+/// The status of an answer, if there was one.
 fn status(error: &ApiError) -> Option<u16> {
-    match error {
-        ApiError::RequestError(error) => match **error {
-            ureq::Error::StatusCode(status) => Some(status),
-            _ => None,
-        },
-        ApiError::TooManyRetries(error) => status(error),
-        _ => None,
+    let ApiError::RequestError(error) = error else {
+        return None;
+    };
+    if let ureq::Error::StatusCode(status) = **error {
+        Some(status)
+    } else {
+        None
     }
 }
 

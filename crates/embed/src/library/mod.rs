@@ -26,7 +26,9 @@ pub use self::error::{PullError, VerifyError};
 pub use self::hub::HubConfig;
 pub use self::manifest::{Manifest, ManifestFile};
 pub use self::wanted::{Wanted, WantedError};
-use crate::clip::check_folder;
+use crate::catalogue::Catalogue;
+use crate::clip::inspect;
+use crate::models::misfit;
 
 /// Holds pulls that have not ended.
 const UNFINISHED: &str = ".unfinished";
@@ -141,26 +143,25 @@ impl ModelLibrary {
             fs::rename(path.canonicalize()?, fresh.join(file))?;
         }
         let manifest = Manifest::new(name, source, listed);
-        check_folder(&fresh).map_err(|source| PullError::Unusable {
+        let (shape, dimension) = inspect(&fresh).map_err(|source| PullError::Unusable {
             name: name.to_owned(),
             source,
         })?;
+        let catalogue = Catalogue::embedded();
+        if let Some(detail) = catalogue
+            .find(name)
+            .and_then(|entry| misfit(entry, shape, dimension))
+        {
+            return Err(PullError::WrongModel {
+                name: name.to_owned(),
+                detail,
+            });
+        }
         manifest.write(&fresh)?;
         let place = self.folder.join(name);
-        self.exchange(&fresh, &place, &work.join("old"))?;
+        exchange(&fresh, &place, &work.join("old"))?;
         fs::remove_dir_all(&work)?;
         Ok((place, manifest))
-    }
-
-    /// Puts `fresh` at `place`; what was there goes through `old`.
-    fn exchange(&self, fresh: &Path, place: &Path, old: &Path) -> io::Result<()> {
-        if old.exists() {
-            fs::remove_dir_all(old)?;
-        }
-        if place.exists() {
-            fs::rename(place, old)?;
-        }
-        fs::rename(fresh, place)
     }
 
     /// Compares a pulled model with its manifest, byte for byte, and reads what a server would read of it.
@@ -175,7 +176,18 @@ impl ModelLibrary {
             });
         };
         manifest.verify(&folder)?;
-        check_folder(&folder)?;
+        inspect(&folder)?;
         Ok(manifest)
     }
+}
+
+/// Puts `fresh` at `place`; what was there goes through `old`.
+fn exchange(fresh: &Path, place: &Path, old: &Path) -> io::Result<()> {
+    if old.exists() {
+        fs::remove_dir_all(old)?;
+    }
+    if place.exists() {
+        fs::rename(place, old)?;
+    }
+    fs::rename(fresh, place)
 }

@@ -98,7 +98,10 @@ impl Wanted {
         let is_sound = |part: &str| is_name(part);
         let parts: Vec<&str> = repository.split('/').collect();
         let sound_revision = !revision.is_empty() && revision.split('/').all(is_sound);
-        if !(1..=2).contains(&parts.len()) || !parts.iter().all(|part| is_sound(part)) || !sound_revision {
+        if !(1..=2).contains(&parts.len())
+            || !parts.iter().all(|part| is_sound(part))
+            || !sound_revision
+        {
             return Err(WantedError::Repository {
                 text: text.to_owned(),
             });
@@ -205,7 +208,14 @@ mod tests {
         assert!(refusal("clip-vit-b-99").contains("clip-vit-b-32"));
         assert!(!refusal("clip-vit-b-99").contains("qwen3-vl-embedding"));
         assert!(refusal("qwen3-vl-embedding").contains("no public weights"));
-        for text in ["hf:", "hf:a/b/c", "hf:../x", "hf:a/b@", "hf:a//b", "hf:a/b@../c"] {
+        for text in [
+            "hf:",
+            "hf:a/b/c",
+            "hf:../x",
+            "hf:a/b@",
+            "hf:a//b",
+            "hf:a/b@../c",
+        ] {
             assert!(refusal(text).contains("hf:ORG/REPO"), "{text}");
         }
         assert!(wanted("hf:a/b").named("../x").is_err());

@@ -1,7 +1,7 @@
-//! What a tensor that transformers calls one name is called, and how it lies, in a file of open_clip.
+//! What a tensor that transformers calls one name is called, and how it lies, in a file of `open_clip`.
 //!
-//! The names are those of `CLIPModel` (transformers, `modeling_clip.py`) and of `CLIP` and `CustomTextCLIP` (open_clip,
-//! `model.py`, `transformer.py`). open_clip keeps query, key and value in one matrix, and stores the two projections the
+//! The names are those of `CLIPModel` (transformers, `modeling_clip.py`) and of `CLIP` and `CustomTextCLIP` (`open_clip`,
+//! `model.py`, `transformer.py`). `open_clip` keeps query, key and value in one matrix, and stores the two projections the
 //! other way round.
 
 use std::ops::Range;
@@ -36,7 +36,7 @@ enum Place {
 }
 
 impl Naming {
-    /// The names that open_clip gives, the usual ones first.
+    /// The names that `open_clip` gives, the usual ones first.
     pub(crate) const OPEN_CLIP: [Self; 2] = [
         Self::OpenClip { text_prefix: "" },
         Self::OpenClip {
@@ -82,7 +82,7 @@ impl Naming {
         } else if let Some(rest) = name.strip_prefix("text_model.") {
             (text_prefix, rest)
         } else {
-            // The image tower of a ResNet has no counterpart in transformers: its names are open_clip's already.
+            // The image tower of a ResNet has no counterpart in transformers: its names are `open_clip`'s already.
             return whole(name.to_owned());
         };
         let Some((layer, part)) = rest
@@ -179,11 +179,7 @@ mod tests {
                 "vision_model.post_layernorm.bias",
                 "visual.ln_post.bias",
             ),
-            (
-                PLAIN,
-                "text_model.final_layer_norm.bias",
-                "ln_final.bias",
-            ),
+            (PLAIN, "text_model.final_layer_norm.bias", "ln_final.bias"),
             (
                 PLAIN,
                 "vision_model.encoder.layers.11.mlp.fc2.weight",
@@ -221,8 +217,7 @@ mod tests {
 
     #[test]
     fn query_key_and_value_are_thirds_of_one_matrix() {
-        let stored =
-            PLAIN.stored("text_model.encoder.layers.3.self_attn.v_proj.weight");
+        let stored = PLAIN.stored("text_model.encoder.layers.3.self_attn.v_proj.weight");
         assert_eq!(stored.name, "transformer.resblocks.3.attn.in_proj_weight");
         assert_eq!(stored.shape(&[4, 5]), [12, 5]);
         assert_eq!(stored.rows(&[4, 5]), 8..12);

@@ -70,7 +70,10 @@ impl Pickle {
         }
         let elements = info.layout.shape().elem_count();
         let damaged = |detail: String| {
-            LoadError::damaged(&self.path, format!("tensor {name} cannot be read: {detail}"))
+            LoadError::damaged(
+                &self.path,
+                format!("tensor {name} cannot be read: {detail}"),
+            )
         };
         if elements > info.storage_size {
             return Err(damaged(format!(
@@ -101,7 +104,10 @@ fn read_table(path: &Path, key: Option<&str>) -> Result<PthTensors, LoadError> {
     // The library takes the arguments of a pickled call by position without counting them.
     catch_unwind(|| PthTensors::new(path, key))
         .map_err(|_| {
-            LoadError::damaged(path, format!("its pickle is not one of tensors; {expected}"))
+            LoadError::damaged(
+                path,
+                format!("its pickle is not one of tensors; {expected}"),
+            )
         })?
         .map_err(|error| LoadError::damaged(path, format!("{error}; {expected}")))
 }

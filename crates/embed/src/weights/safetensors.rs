@@ -77,7 +77,10 @@ impl Safetensors {
     /// # Errors
     /// [`LoadError`] for types other than floats and for what the system says.
     pub(super) fn read(&mut self, name: &str, rows: Range<usize>) -> Result<Vec<f32>, LoadError> {
-        let info = self.metadata.info(name).expect("the caller asked for its shape");
+        let info = self
+            .metadata
+            .info(name)
+            .expect("the caller asked for its shape");
         let (dtype, (start, end)) = (info.dtype, info.data_offsets);
         let row_bytes = (end - start) / info.shape.first().map_or(1, |rows| (*rows).max(1));
         let start = self.data_start + (start + rows.start * row_bytes) as u64;

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
-use lookalike_embed::{BUILTIN_NAME, Models, Priority, ServedModel, open_folder};
+use lookalike_embed::{BUILTIN_NAME, Models, ModelsConfig, Priority, ServedModel, open_folder};
 use lookalike_media::ImageLimits;
 use lookalike_media::decode::decode;
 use serde::Serialize;
 
 use super::runtime;
-use crate::config::ModelPath;
+use crate::config::{ModelPath, ModelPlace};
 use crate::server::models_config;
 
 /// Print the vectors of texts and images
@@ -20,7 +20,7 @@ use crate::server::models_config;
 /// One line an input, texts first, each a JSON object {"input", "dim", "vector"}. Vectors have unit length.
 #[derive(Debug, Args)]
 pub struct Embed {
-    /// A model name of the API (see `models list`), or a folder with weights in the Hugging Face layout
+    /// A model name of the API (see `models list`), or a folder with weights in the Hugging Face or `open_clip` layout
     #[arg(long, env = "LOOKALIKE_EMBED_MODEL", value_name = "NAME|PATH")]
     model: String,
 
@@ -57,6 +57,9 @@ pub struct Embed {
         value_delimiter = ','
     )]
     weights: Vec<ModelPath>,
+
+    #[command(flatten)]
+    place: ModelPlace,
 }
 
 #[derive(Serialize)]
@@ -96,9 +99,19 @@ impl Embed {
     fn open_model(&self) -> anyhow::Result<ServedModel> {
         let path = Path::new(&self.model);
         if path.is_dir() {
-            return Ok(open_folder(path, &models_config(&[], self.threads))?);
+            let config = ModelsConfig {
+                threads: self.threads,
+                ..ModelsConfig::default()
+            };
+            return Ok(open_folder(path, &config)?);
         }
-        let models = Models::open(models_config(&self.weights, self.threads))?;
+        let mut config = models_config(&self.place.library(), &self.weights, self.threads)?;
+        // Other pulled models would be loaded for nothing.
+        let given = |name: &str| self.weights.iter().any(|model| model.name == name);
+        config
+            .paths
+            .retain(|(name, _)| *name == self.model || given(name));
+        let models = Models::open(config)?;
         if self.model == BUILTIN_NAME {
             return Ok(models.builtin());
         }

@@ -49,7 +49,7 @@ enum Commands {
     Demo(demo::Demo),
     /// Print the vectors of texts and images
     Embed(embed::Embed),
-    /// Say what the models are and which encoder serves them
+    /// Say what the models are, fetch their weights, check them
     Models(models::Models),
     /// Print the path of the certificate authority that clients are to trust
     Ca(ca::Ca),

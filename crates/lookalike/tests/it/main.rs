@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod hub;
 mod program;
 mod server;
 mod wire;
@@ -16,6 +17,7 @@ mod flow;
 mod forms;
 mod gateway;
 mod links;
+mod models;
 mod pages;
 mod persistence;
 mod signature;

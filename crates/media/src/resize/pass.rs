@@ -68,13 +68,8 @@ pub(super) fn vertical(
 }
 
 /// The weighted sum of the bytes at `column` and the next 15 of the first `count` rows.
-#[inline(always)]
-fn sum(
-    rows: &[u8],
-    stride: usize,
-    column: usize,
-    (count, pairs): (usize, &[WeightPair]),
-) -> u8x16 {
+#[inline]
+fn sum(rows: &[u8], stride: usize, column: usize, (count, pairs): (usize, &[WeightPair])) -> u8x16 {
     let mut lows = [i32x4::splat(ONE_HALF); 4];
     let mut highs = [i32x4::ZERO; 4];
     let mut at = column;
@@ -92,10 +87,7 @@ fn sum(
             u8x16::unpack_high(first, second),
         ];
         for (half, mixed) in mixed.into_iter().enumerate() {
-            let samples = [
-                i16x8::from_u8x16_low(mixed),
-                i16x8::from_u8x16_high(mixed),
-            ];
+            let samples = [i16x8::from_u8x16_low(mixed), i16x8::from_u8x16_high(mixed)];
             for (quarter, samples) in samples.into_iter().enumerate() {
                 lows[2 * half + quarter] += samples.dot(pair.low);
                 highs[2 * half + quarter] += samples.dot(pair.high);
@@ -107,17 +99,13 @@ fn sum(
         *sum = ((high << LOW_BITS) + low) >> WEIGHT_BITS;
     }
     // Saturating twice is clamping to a byte.
-    let narrow = |a, b| i16x8::from_i32x8_saturate(join(a, b));
+    let narrow = |low: i32x4, high: i32x4| {
+        i16x8::from_i32x8_saturate(bytemuck::cast::<_, i32x8>([low, high]))
+    };
     u8x16::narrow_i16x8(narrow(sums[0], sums[1]), narrow(sums[2], sums[3]))
 }
 
-#[inline(always)]
-fn join(low: i32x4, high: i32x4) -> i32x8 {
-    let ([a, b, c, d], [e, f, g, h]) = (low.to_array(), high.to_array());
-    i32x8::new([a, b, c, d, e, f, g, h])
-}
-
-#[inline(always)]
+#[inline]
 fn load(bytes: &[u8]) -> u8x16 {
     let lanes = bytes.first_chunk().expect("rows have 16 bytes from here");
     u8x16::new(*lanes)
@@ -126,15 +114,22 @@ fn load(bytes: &[u8]) -> u8x16 {
 /// The same for a single byte.
 fn sum_one(rows: &[u8], stride: usize, column: usize, weights: &[i32]) -> u8 {
     let samples = rows[column..].iter().step_by(stride);
-    let sum = samples.zip(weights).fold(ONE_HALF, |sum, (sample, weight)| {
-        // Cannot overflow: see WEIGHT_BITS. Wrapping spares the check.
-        sum.wrapping_add(i32::from(*sample).wrapping_mul(*weight))
-    });
+    let sum = samples
+        .zip(weights)
+        .fold(ONE_HALF, |sum, (sample, weight)| {
+            // Cannot overflow: see WEIGHT_BITS. Wrapping spares the check.
+            sum.wrapping_add(i32::from(*sample).wrapping_mul(*weight))
+        });
     (sum >> WEIGHT_BITS).clamp(0, 255).to_le_bytes()[0]
 }
 
 /// Brings every row of `rows`, `stride` bytes each and beginning at source column `first_column`, to the columns of `across`.
-pub(super) fn horizontal(rows: &[u8], stride: usize, across: &Taps, first_column: usize) -> Vec<u8> {
+pub(super) fn horizontal(
+    rows: &[u8],
+    stride: usize,
+    across: &Taps,
+    first_column: usize,
+) -> Vec<u8> {
     let reach = across.reach();
     let needed = (reach.start - first_column) * 3..(reach.end - first_column) * 3;
     let out_stride = across.len() * 3;
@@ -180,7 +175,7 @@ fn turn_back(turned: &[u8], rows: &mut [u8], stride: usize) {
 }
 
 /// Up to 16 bytes, the rest 0.
-#[inline(always)]
+#[inline]
 fn load_some(bytes: &[u8]) -> u8x16 {
     if let Some(lanes) = bytes.first_chunk() {
         return u8x16::new(*lanes);
@@ -191,7 +186,7 @@ fn load_some(bytes: &[u8]) -> u8x16 {
 }
 
 /// Exchanges rows and columns of a square of bytes: four perfect shuffles of its lines do it.
-#[inline(always)]
+#[inline]
 fn transpose(mut lines: [u8x16; LANES]) -> [u8x16; LANES] {
     for _ in 0..4 {
         let mut shuffled = [u8x16::ZERO; LANES];
@@ -220,7 +215,9 @@ mod tests {
     #[test]
     fn sixteen_sums_are_those_of_single_bytes() {
         let stride = 19;
-        let rows: Vec<u8> = (0..stride * 7).map(|i| (i * 37 % 251_usize).to_le_bytes()[0]).collect();
+        let rows: Vec<u8> = (0..stride * 7)
+            .map(|i| (i * 37 % 251_usize).to_le_bytes()[0])
+            .collect();
         for weights in [
             vec![4_194_304],
             vec![-400_000, 2_500_000, 2_500_000, -405_696],
@@ -231,7 +228,11 @@ mod tests {
             let pairs: Vec<_> = weights.chunks(2).map(WeightPair::new).collect();
             let together = sum(&rows, stride, 2, (weights.len(), &pairs));
             for (i, found) in together.to_array().into_iter().enumerate() {
-                assert_eq!(found, sum_one(&rows, stride, 2 + i, &weights), "{weights:?}");
+                assert_eq!(
+                    found,
+                    sum_one(&rows, stride, 2 + i, &weights),
+                    "{weights:?}"
+                );
             }
         }
     }

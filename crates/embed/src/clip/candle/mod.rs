@@ -3,6 +3,7 @@
 //! Plain tensor operations, one picture or text at a time, so that a vector never depends on its batch; requests run side
 //! by side. `docs/adr/0001-candle-core-without-candle-transformers.md` says why it is written here.
 
+mod resnet;
 mod text;
 mod transformer;
 mod vision;
@@ -11,20 +12,36 @@ use lookalike_kernels::Machine;
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use self::resnet::Resnet;
 use self::text::Text;
 use self::vision::Vision;
 use super::Towers;
-use super::config::Config;
+use super::config::{Config, ImageTower};
 use super::preprocessor::Preprocessor;
 use crate::error::{EmbedError, LoadError};
 use crate::weights::TensorFile;
 
 /// Both towers.
 pub(super) struct CandleTowers {
-    vision: Vision,
+    vision: Image,
     text: Text,
     /// Candle finds its threads by rayon.
     pool: ThreadPool,
+}
+
+/// The image tower.
+enum Image {
+    Vit(Vision),
+    Resnet(Resnet),
+}
+
+impl Image {
+    fn forward(&self, rgb: &[u8]) -> candle_core::Result<Vec<f32>> {
+        match self {
+            Self::Vit(tower) => tower.forward(rgb),
+            Self::Resnet(tower) => tower.forward(rgb),
+        }
+    }
 }
 
 impl CandleTowers {
@@ -42,9 +59,21 @@ impl CandleTowers {
             .num_threads(threads)
             .thread_name(|i| format!("candle-{i}"))
             .build();
+        let vision = match &config.vision {
+            ImageTower::Vit(vision) => Image::Vit(Vision::read(
+                file,
+                (vision, config.projection_dim),
+                preprocessor,
+            )?),
+            ImageTower::Resnet(resnet) => Image::Resnet(Resnet::read(
+                file,
+                (resnet, config.projection_dim),
+                preprocessor,
+            )?),
+        };
         Ok(Self {
             pool: pool.map_err(|error| LoadError::Thread(std::io::Error::other(error)))?,
-            vision: Vision::read(file, config, preprocessor)?,
+            vision,
             text: Text::read(file, config)?,
         })
     }

@@ -221,7 +221,7 @@ fn quick_gelu(x: &Tensor) -> Result<Tensor> {
     x / denominator
 }
 
-fn softmax(scores: &Tensor) -> Result<Tensor> {
+pub(super) fn softmax(scores: &Tensor) -> Result<Tensor> {
     let weights = scores
         .broadcast_sub(&scores.max_keepdim(D::Minus1)?)?
         .exp()?;

@@ -2,10 +2,9 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use crate::clip::config::Config;
-use crate::clip::preprocessor::Preprocessor;
 use super::transformer::{Linear, Norm, Shape, Transformer, read};
-use crate::clip::config::{Config, Preprocessor};
+use crate::clip::config::VisionConfig;
+use crate::clip::preprocessor::Preprocessor;
 use crate::error::LoadError;
 use crate::weights::TensorFile;
 
@@ -28,10 +27,9 @@ pub(super) struct Vision {
 impl Vision {
     pub(super) fn read(
         file: &mut TensorFile,
-        config: &Config,
+        (vision, dimension): (&VisionConfig, usize),
         preprocessor: &Preprocessor,
     ) -> std::result::Result<Self, LoadError> {
-        let vision = &config.vision;
         let (hidden, patch, epsilon) =
             (vision.hidden_size, vision.patch_size, vision.layer_norm_eps);
         let shape = Shape {
@@ -65,12 +63,7 @@ impl Vision {
             norm_before: Norm::read(file, "vision_model.pre_layrnorm", hidden, epsilon)?,
             layers: Transformer::read(file, "vision_model", shape)?,
             norm_after: Norm::read(file, "vision_model.post_layernorm", hidden, epsilon)?,
-            projection: Linear::read_without_bias(
-                file,
-                "visual_projection",
-                hidden,
-                config.projection_dim,
-            )?,
+            projection: Linear::read_without_bias(file, "visual_projection", hidden, dimension)?,
         })
     }
 

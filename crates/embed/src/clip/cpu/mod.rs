@@ -6,6 +6,7 @@
 //!
 //! The towers on candle beside this module are the reference that tests hold these to.
 
+mod resnet;
 mod text;
 mod transformer;
 mod vision;
@@ -14,11 +15,12 @@ use std::sync::{Mutex, PoisonError};
 
 use lookalike_kernels::{Activation, LayerNorm, Linear, Machine, Output, Packer, Scratch};
 
+use self::resnet::Resnet;
 use self::text::Text;
 use self::transformer::{Operands, Reader};
 use self::vision::Vision;
 use super::Towers;
-use super::config::Config;
+use super::config::{Config, ImageTower};
 use super::preprocessor::Preprocessor;
 use crate::device::Backend;
 use crate::error::{EmbedError, LoadError};
@@ -30,7 +32,7 @@ const MAX_TOKENS: usize = 512;
 
 /// Both towers.
 pub(super) struct CpuTowers {
-    vision: Vision,
+    vision: Image,
     text: Text,
     /// Memory of passes that are over.
     idle: Mutex<Vec<Pass>>,
@@ -41,6 +43,21 @@ pub(super) struct CpuTowers {
 struct Pass {
     operands: Operands,
     scratch: Scratch,
+}
+
+/// The image tower.
+enum Image {
+    Vit(Vision),
+    Resnet(Resnet),
+}
+
+impl Image {
+    fn forward(&self, machine: &Machine, pass: &mut Pass, pictures: &[&[u8]]) -> Vec<Vec<f32>> {
+        match self {
+            Self::Vit(tower) => tower.forward(machine, pass, pictures),
+            Self::Resnet(tower) => tower.forward(machine, pass, pictures),
+        }
+    }
 }
 
 impl CpuTowers {
@@ -60,7 +77,19 @@ impl CpuTowers {
             packer: &mut packer,
             precision: backend.precision,
         };
-        let vision = Vision::read(&mut reader, config, preprocessor)?;
+        let dimension = config.projection_dim;
+        let vision = match &config.vision {
+            ImageTower::Vit(vision) => Image::Vit(Vision::read(
+                &mut reader,
+                (vision, dimension),
+                preprocessor,
+            )?),
+            ImageTower::Resnet(resnet) => Image::Resnet(Resnet::read(
+                &mut reader,
+                (resnet, dimension),
+                preprocessor,
+            )?),
+        };
         let text = Text::read(&mut reader, config)?;
         Ok(Self {
             vision,

@@ -49,7 +49,7 @@ impl Reader<'_> {
     }
 
     /// Layers side by side that read the same input: one product instead of several.
-    fn joined(
+    pub(super) fn joined(
         &mut self,
         names: &[String],
         inputs: usize,
@@ -87,6 +87,13 @@ impl Reader<'_> {
 pub(super) struct Operands {
     pub(super) narrow: Operand,
     wide: Operand,
+}
+
+impl Operands {
+    /// Both, for a tower whose layers are of one kind only.
+    pub(super) fn both(&mut self) -> [&mut Operand; 2] {
+        [&mut self.narrow, &mut self.wide]
+    }
 }
 
 /// Intermediate results of a pass, whose lengths [`Transformer::lengths`] says.

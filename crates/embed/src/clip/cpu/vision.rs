@@ -4,7 +4,7 @@ use lookalike_kernels::{Activation, LayerNorm, Linear, Machine, Output, Shape};
 
 use super::Pass;
 use super::transformer::{Buffers, Reader, Sizes, Transformer};
-use crate::clip::config::Config;
+use crate::clip::config::VisionConfig;
 use crate::clip::preprocessor::Preprocessor;
 use crate::error::LoadError;
 
@@ -29,10 +29,9 @@ pub(super) struct Vision {
 impl Vision {
     pub(super) fn read(
         reader: &mut Reader<'_>,
-        config: &Config,
+        (vision, dimension): (&VisionConfig, usize),
         preprocessor: &Preprocessor,
     ) -> Result<Self, LoadError> {
-        let vision = &config.vision;
         let (hidden, patch) = (vision.hidden_size, vision.patch_size);
         let sizes = Sizes {
             hidden,
@@ -73,7 +72,7 @@ impl Vision {
             projection: reader.linear_without_bias(
                 "visual_projection.weight",
                 hidden,
-                config.projection_dim,
+                dimension,
             )?,
         })
     }
