@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::device::DeviceError;
+
 /// Why a folder of weights could not be used.
 #[derive(Debug, Error)]
 pub enum LoadError {
@@ -34,6 +36,9 @@ pub enum LoadError {
         /// What was found and what was expected.
         detail: String,
     },
+    /// The device has no room for the weights, or fails.
+    #[error("the device refused the weights: {0}")]
+    Device(String),
     /// The operating system refused a thread.
     #[error("cannot start the model's thread: {0}")]
     Thread(io::Error),
@@ -117,6 +122,9 @@ pub enum ModelError {
         /// Which property differs, and both values.
         detail: String,
     },
+    /// What the towers are to run on is not there.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The weights given for a name could not be loaded.
     #[error("cannot load {name}: {source}")]
     Load {

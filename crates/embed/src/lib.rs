@@ -23,7 +23,7 @@ pub use self::batcher::Priority;
 pub use lookalike_kernels::Precision;
 
 pub use self::builtin::NAME as BUILTIN_NAME;
-pub use self::device::Device;
+pub use self::device::{Device, DeviceError, UnknownDevice};
 pub use self::encoder::{Encoder, EncoderInfo, PreparedImage, TextEmbedding};
 pub use self::error::{EmbedError, LoadError, ModelError};
 pub use self::models::{ModelStatus, Models, ModelsConfig, open_folder};

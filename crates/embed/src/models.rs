@@ -263,6 +263,7 @@ impl Runtime {
             text_cache_entries: config.text_cache_entries,
             backend: Backend {
                 device: config.device,
+                opened: config.device.open()?,
                 precision: config.precision,
                 cpu,
                 threads,

@@ -8,6 +8,7 @@
 mod access_key;
 mod account;
 mod byte_size;
+mod compute;
 pub mod data_location;
 mod engine;
 mod file;
@@ -28,6 +29,7 @@ use url::Url;
 pub use access_key::{AccessKey, AccessKeyError};
 pub use account::{Account, AccountError};
 pub use byte_size::{ByteSize, ByteSizeError};
+pub use compute::{Compute, PrecisionError};
 pub use file::{ConfigFile, ConfigFileError, DEFAULT_FILE};
 pub use limits::Limits;
 pub use model_path::{ModelPath, ModelPathError};
@@ -174,6 +176,10 @@ pub struct Settings {
     /// Threads for decoding and encoding; 0 takes one for each core
     #[arg(long, env = "LOOKALIKE_THREADS", value_name = "N", default_value_t = 0)]
     pub threads: usize,
+
+    /// How CLIP computes.
+    #[command(flatten)]
+    pub compute: Compute,
 
     /// How log lines are written, to standard error
     #[arg(

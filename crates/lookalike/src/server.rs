@@ -126,6 +126,7 @@ impl Server {
 /// Loads the models on a thread that may block.
 pub async fn open_models(settings: &Settings) -> anyhow::Result<Models> {
     let config = models_config(&settings.library(), &settings.models, settings.threads)?;
+    let config = settings.compute.apply(config)?;
     Ok(tokio::task::spawn_blocking(move || Models::open(config)).await??)
 }
 

@@ -60,12 +60,9 @@ fn read_towers(
 ) -> Result<Box<dyn Towers>, LoadError> {
     Ok(match backend.device {
         Device::Cpu => Box::new(CpuTowers::read(file, config, preprocessor, backend)?),
-        Device::Reference => Box::new(CandleTowers::read(
-            file,
-            config,
-            preprocessor,
-            backend.threads,
-        )?),
+        Device::Reference | Device::Cuda(_) | Device::Metal => {
+            Box::new(CandleTowers::read(file, config, preprocessor, backend)?)
+        }
     })
 }
 
@@ -126,7 +123,7 @@ impl Clip {
 
         let precision = match backend.device {
             Device::Cpu => backend.precision,
-            Device::Reference => Precision::F32,
+            Device::Reference | Device::Cuda(_) | Device::Metal => Precision::F32,
         };
 
         // Hashing reads the same pages as loading: side by side it costs next to nothing.

@@ -12,7 +12,7 @@ use lookalike_media::decode::decode;
 use serde::Serialize;
 
 use super::runtime;
-use crate::config::{ModelPath, ModelPlace};
+use crate::config::{Compute, ModelPath, ModelPlace};
 use crate::server::models_config;
 
 /// Print the vectors of texts and images
@@ -60,6 +60,9 @@ pub struct Embed {
 
     #[command(flatten)]
     place: ModelPlace,
+
+    #[command(flatten)]
+    compute: Compute,
 }
 
 #[derive(Serialize)]
@@ -103,7 +106,7 @@ impl Embed {
                 threads: self.threads,
                 ..ModelsConfig::default()
             };
-            return Ok(open_folder(path, &config)?);
+            return Ok(open_folder(path, &self.compute.apply(config)?)?);
         }
         let mut config = models_config(&self.place.library(), &self.weights, self.threads)?;
         // Other pulled models would be loaded for nothing.
@@ -111,7 +114,7 @@ impl Embed {
         config
             .paths
             .retain(|(name, _)| *name == self.model || given(name));
-        let models = Models::open(config)?;
+        let models = Models::open(self.compute.apply(config)?)?;
         if self.model == BUILTIN_NAME {
             return Ok(models.builtin());
         }

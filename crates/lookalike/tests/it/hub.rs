@@ -12,6 +12,8 @@ use axum::extract::{Path as UrlPath, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
@@ -186,9 +188,7 @@ fn part(hub: &Shared, file: &str, headers: &HeaderMap) -> Response {
     // A body shorter than announced: the connection breaks off in the middle.
     let announced = end + 1 - start;
     let body = if body.len() < announced {
-        let error = std::io::Error::other("cut");
-        let chunks = vec![Ok(bytes::Bytes::from(body)), Err(error)];
-        axum::body::Body::from_stream(futures_util::stream::iter(chunks))
+        axum::body::Body::from_stream(breaking_off(body))
     } else {
         axum::body::Body::from(body)
     };
@@ -203,6 +203,18 @@ fn part(hub: &Shared, file: &str, headers: &HeaderMap) -> Response {
         .header("x-repo-commit", COMMIT)
         .body(body)
         .unwrap()
+}
+
+/// `body`, and then an error. In between the server is made to wait, because it sends what it has when it waits.
+fn breaking_off(body: Vec<u8>) -> impl Stream<Item = std::io::Result<Bytes>> {
+    let whole = stream::once(async { Ok(Bytes::from(body)) });
+    let end = stream::once(async {
+        for _ in 0..16 {
+            tokio::task::yield_now().await;
+        }
+        Err(std::io::Error::other("the connection breaks off"))
+    });
+    whole.chain(end)
 }
 
 fn git_hash(content: &[u8]) -> String {

@@ -1,4 +1,4 @@
-//! CLIP's towers on candle, in f32: the reference.
+//! CLIP's towers on candle, in f32: the reference, and what runs on CUDA and Metal.
 //!
 //! Plain tensor operations, one picture or text at a time, so that a vector never depends on its batch; requests run side
 //! by side. `docs/adr/0001-candle-core-without-candle-transformers.md` says why it is written here.
@@ -18,8 +18,15 @@ use self::vision::Vision;
 use super::Towers;
 use super::config::{Config, ImageTower};
 use super::preprocessor::Preprocessor;
+use crate::device::Backend;
 use crate::error::{EmbedError, LoadError};
 use crate::weights::TensorFile;
+
+/// Where weights come from and go to.
+struct Source<'a> {
+    weights: &'a mut TensorFile,
+    device: candle_core::Device,
+}
 
 /// Both towers.
 pub(super) struct CandleTowers {
@@ -50,11 +57,21 @@ impl CandleTowers {
     /// # Errors
     /// [`LoadError`] for a tensor that is missing or of another shape.
     pub(super) fn read(
-        file: &mut TensorFile,
+        weights: &mut TensorFile,
         config: &Config,
         preprocessor: &Preprocessor,
-        threads: usize,
+        backend: &Backend,
     ) -> Result<Self, LoadError> {
+        // A graphics card is one: threads would only wait for each other.
+        let threads = if backend.opened.is_cpu() {
+            backend.threads
+        } else {
+            1
+        };
+        let file = &mut Source {
+            weights,
+            device: backend.opened.clone(),
+        };
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("candle-{i}"))

@@ -1,13 +1,13 @@
 //! The image tower of CLIP's modified `ResNet`s, after `open_clip`'s `ModifiedResNet`: a stem of three convolutions, bottlenecks
 //! that average before they stride, and a pooling by attention in which the mean asks all places.
 
-use candle_core::{D, Device, Result, Tensor};
+use candle_core::{D, Result, Tensor};
 
+use super::Source;
 use super::transformer::{Linear, read, softmax};
 use crate::clip::config::ResnetConfig;
 use crate::clip::preprocessor::Preprocessor;
 use crate::error::LoadError;
-use crate::weights::TensorFile;
 
 /// `eps` of `torch.nn.BatchNorm2d`.
 const EPSILON: f64 = 1e-5;
@@ -51,7 +51,7 @@ struct AttentionPool {
 
 impl Resnet {
     pub(super) fn read(
-        file: &mut TensorFile,
+        file: &mut Source<'_>,
         (config, dimension): (&ResnetConfig, usize),
         preprocessor: &Preprocessor,
     ) -> std::result::Result<Self, LoadError> {
@@ -100,13 +100,14 @@ impl Resnet {
             bytes.map(move |byte| (f32::from(*byte) / 255.0 - mean) / std)
         };
         let values: Vec<f32> = (0..3).flat_map(plane).collect();
-        Tensor::from_vec(values, (1, 3, self.side, self.side), &Device::Cpu)
+        let device = self.pool.positions.device();
+        Tensor::from_vec(values, (1, 3, self.side, self.side), device)
     }
 }
 
 impl Convolution {
     fn read(
-        file: &mut TensorFile,
+        file: &mut Source<'_>,
         (prefix, (name, norm)): (&str, &(String, String)),
         (inputs, outputs): (usize, usize),
         (size, stride): (usize, usize),
@@ -147,7 +148,7 @@ impl Convolution {
 
 impl Bottleneck {
     fn read(
-        file: &mut TensorFile,
+        file: &mut Source<'_>,
         name: &str,
         block: &crate::clip::config::ResnetBlock,
     ) -> std::result::Result<Self, LoadError> {
@@ -197,7 +198,7 @@ impl Bottleneck {
 
 impl AttentionPool {
     fn read(
-        file: &mut TensorFile,
+        file: &mut Source<'_>,
         config: &ResnetConfig,
         dimension: usize,
     ) -> std::result::Result<Self, LoadError> {

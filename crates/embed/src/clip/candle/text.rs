@@ -3,10 +3,10 @@
 //! Nothing looks to the right, so what follows the end of the text cannot matter: texts are neither padded to 77 tokens nor
 //! read past their end. The result is the same, and a short query costs a small part of a full one.
 
+use super::Source;
 use super::transformer::{Linear, Norm, Shape, Transformer, read};
 use crate::clip::config::Config;
 use crate::error::LoadError;
-use crate::weights::TensorFile;
 use candle_core::{Device, Result, Tensor};
 
 pub(super) struct Text {
@@ -23,7 +23,7 @@ pub(super) struct Text {
 
 impl Text {
     pub(super) fn read(
-        file: &mut TensorFile,
+        file: &mut Source<'_>,
         config: &Config,
     ) -> std::result::Result<Self, LoadError> {
         let text = &config.text;
@@ -51,7 +51,8 @@ impl Text {
                 "text_model.embeddings.position_embedding.weight",
                 &[longest, hidden],
             )?,
-            mask: causal_mask(longest),
+            mask: causal_mask(longest, &file.device)
+                .map_err(|error| LoadError::Device(error.to_string()))?,
             layers: Transformer::read(file, "text_model", shape)?,
             norm_after: Norm::read(file, "text_model.final_layer_norm", hidden, epsilon)?,
             projection: Linear::read_without_bias(
@@ -66,7 +67,7 @@ impl Text {
     /// `ids` end with the end-of-text token; the answer has the projection's length and is not normalised.
     pub(super) fn forward(&self, ids: &[u32]) -> Result<Vec<f32>> {
         let length = ids.len();
-        let ids = Tensor::from_slice(ids, length, &Device::Cpu)?;
+        let ids = Tensor::from_slice(ids, length, self.tokens.device())?;
         let x = self
             .tokens
             .embedding(&ids)?
@@ -82,7 +83,7 @@ impl Text {
     }
 }
 
-fn causal_mask(longest: usize) -> Tensor {
+fn causal_mask(longest: usize, device: &Device) -> Result<Tensor> {
     let values = (0..longest * longest)
         .map(|i| {
             if i % longest > i / longest {
@@ -91,6 +92,6 @@ fn causal_mask(longest: usize) -> Tensor {
                 0.0
             }
         })
-        .collect();
-    Tensor::from_vec(values, (longest, longest), &Device::Cpu).expect("a square of values")
+        .collect::<Vec<f32>>();
+    Tensor::from_vec(values, (longest, longest), device)
 }

@@ -3,11 +3,11 @@
 //! One sequence at a time, `[tokens, hidden]`: a product then has the same shape, and so the same order of summation, whatever
 //! else is in the batch. Requests run side by side instead.
 
-use candle_core::{D, Device, Result, Tensor};
+use candle_core::{D, Result, Tensor};
 
+use super::Source;
 use crate::clip::config::Activation;
 use crate::error::LoadError;
-use crate::weights::TensorFile;
 
 /// Shape of a tower's layers.
 #[derive(Debug, Clone, Copy)]
@@ -22,12 +22,13 @@ pub(super) struct Shape {
 
 /// Reads a tensor of exactly that shape.
 pub(super) fn read(
-    file: &mut TensorFile,
+    file: &mut Source<'_>,
     name: &str,
     shape: &[usize],
 ) -> std::result::Result<Tensor, LoadError> {
-    let values = file.read(name, shape)?;
-    Ok(Tensor::from_vec(values, shape, &Device::Cpu).expect("the file's reader checked the shape"))
+    let values = file.weights.read(name, shape)?;
+    Tensor::from_vec(values, shape, &file.device)
+        .map_err(|error| LoadError::Device(error.to_string()))
 }
 
 /// Affine map of rows.
@@ -40,7 +41,7 @@ pub(super) struct Linear {
 
 impl Linear {
     pub(super) fn read(
-        file: &mut TensorFile,
+        file: &mut Source<'_>,
         name: &str,
         input: usize,
         output: usize,
@@ -53,7 +54,7 @@ impl Linear {
     }
 
     pub(super) fn read_without_bias(
-        file: &mut TensorFile,
+        file: &mut Source<'_>,
         name: &str,
         input: usize,
         output: usize,
@@ -88,7 +89,7 @@ pub(super) struct Norm {
 
 impl Norm {
     pub(super) fn read(
-        file: &mut TensorFile,
+        file: &mut Source<'_>,
         name: &str,
         hidden: usize,
         epsilon: f64,
@@ -129,7 +130,7 @@ struct Layer {
 impl Transformer {
     /// `tower` is `text_model` or `vision_model`.
     pub(super) fn read(
-        file: &mut TensorFile,
+        file: &mut Source<'_>,
         tower: &str,
         shape: Shape,
     ) -> std::result::Result<Self, LoadError> {
@@ -151,7 +152,7 @@ impl Transformer {
 
 impl Layer {
     fn read(
-        file: &mut TensorFile,
+        file: &mut Source<'_>,
         name: &str,
         shape: Shape,
     ) -> std::result::Result<Self, LoadError> {

@@ -1,12 +1,12 @@
 //! The image tower, after transformers' `CLIPVisionTransformer`: patches, a class token, layers, and that token's projection.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 
+use super::Source;
 use super::transformer::{Linear, Norm, Shape, Transformer, read};
 use crate::clip::config::VisionConfig;
 use crate::clip::preprocessor::Preprocessor;
 use crate::error::LoadError;
-use crate::weights::TensorFile;
 
 pub(super) struct Vision {
     side: usize,
@@ -26,7 +26,7 @@ pub(super) struct Vision {
 
 impl Vision {
     pub(super) fn read(
-        file: &mut TensorFile,
+        file: &mut Source<'_>,
         (vision, dimension): (&VisionConfig, usize),
         preprocessor: &Preprocessor,
     ) -> std::result::Result<Self, LoadError> {
@@ -95,6 +95,10 @@ impl Vision {
                 }
             }
         }
-        Tensor::from_vec(values, (grid * grid, 3 * patch * patch), &Device::Cpu)
+        Tensor::from_vec(
+            values,
+            (grid * grid, 3 * patch * patch),
+            self.class.device(),
+        )
     }
 }
