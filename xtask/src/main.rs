@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask dev | test | ci | bench`. Plain Rust, no shell; CI runs the same.
+//! The project's commands: `cargo xtask dev | test | ci | parity | bench`. Plain Rust, no shell; CI runs the same.
 //!
 //! Invariant: a runner that could not run is never silent: it is a loud skip on a developer's machine and a failure when `CI=true`.
 
@@ -12,6 +12,7 @@ mod ci;
 mod command;
 mod demo;
 mod node;
+mod parity;
 mod python;
 mod suite;
 mod test;
@@ -39,6 +40,8 @@ enum Task {
     Test(test::Arguments),
     /// What CI runs: format check, lints, licences and layering, every test, the demo.
     Ci,
+    /// Compare full-size CLIPs with transformers and `open_clip`; names of models go after `--`.
+    Parity(parity::Arguments),
     /// Run the benches; arguments after `--` go to criterion.
     Bench(bench::Arguments),
 }
@@ -50,6 +53,7 @@ fn main() -> Result<()> {
         Task::Dev => ci::dev(),
         Task::Test(selection) => test::run_suites(&selection, policy),
         Task::Ci => ci::run_everything(policy),
+        Task::Parity(selection) => parity::compare(&selection),
         Task::Bench(selection) => bench::run_benches(&selection),
     }
 }

@@ -125,7 +125,7 @@ pub fn unit() -> Result<()> {
 }
 
 /// Builds the dev binary and returns its path.
-fn build() -> Result<PathBuf> {
+pub fn build() -> Result<PathBuf> {
     run(&mut cargo(["build", "--locked", "--workspace", "--bins"]))?;
     let metadata = output(&mut cargo([
         "metadata",

@@ -276,7 +276,7 @@ impl Worker {
             .iter()
             .map(|request| request.text.as_str())
             .collect();
-        let answers = self.shielded(texts.len(), || {
+        let answers = shielded(texts.len(), || {
             self.encoder.embed_texts(&self.machine, &texts)
         });
         let answers = match answers {
@@ -324,28 +324,9 @@ impl Worker {
     }
 
     fn embed(&self, images: &[PreparedImage]) -> Result<Vec<Vec<f32>>, EmbedError> {
-        self.shielded(images.len(), || {
+        shielded(images.len(), || {
             self.encoder.embed_images(&self.machine, images)
         })
-    }
-
-    /// Runs the model; a panic and a wrong number of answers become errors.
-    fn shielded<T>(
-        &self,
-        inputs: usize,
-        run: impl FnOnce() -> Result<Vec<T>, EmbedError>,
-    ) -> Result<Vec<T>, EmbedError> {
-        // The encoder is shared and never changes while it runs, so a panic leaves nothing half done behind.
-        let answers = catch_unwind(AssertUnwindSafe(run))
-            .unwrap_or_else(|panic| Err(EmbedError::Panicked(text_of(&*panic))))?;
-        if answers.len() == inputs {
-            Ok(answers)
-        } else {
-            Err(EmbedError::Model(format!(
-                "{} answers for {inputs} inputs",
-                answers.len()
-            )))
-        }
     }
 
     /// Answers a request that is finished or failed; puts any other back at the head of its line.

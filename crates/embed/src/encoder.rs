@@ -15,6 +15,11 @@ pub trait Encoder: Send + Sync {
     /// What this encoder is.
     fn info(&self) -> &EncoderInfo;
 
+    /// The short side, in pixels, that [`Self::prepare`] resizes pictures to; `None` where it wants all of them.
+    fn short_edge(&self) -> Option<u32> {
+        None
+    }
+
     /// Crops and resizes a picture to what [`Self::embed_images`] takes. Runs on the caller's thread.
     fn prepare(&self, pixels: &Pixels) -> PreparedImage;
 

@@ -94,7 +94,7 @@ impl Models {
     /// [`ModelError`] for an unknown name, for weights that cannot be loaded, and for weights of another model.
     pub fn open(config: ModelsConfig) -> Result<Self, ModelError> {
         let catalogue = Catalogue::embedded();
-        let runtime = Runtime::new(&config);
+        let runtime = Runtime::new(&config)?;
         let mut own = HashMap::new();
         for (name, path) in config.paths {
             let entry = image_entry(&catalogue, &name)?;
@@ -229,7 +229,7 @@ impl Models {
 /// [`ModelError::Load`].
 pub fn open_folder(path: &Path, config: &ModelsConfig) -> Result<ServedModel, ModelError> {
     let name = path.display().to_string();
-    let runtime = Runtime::new(config);
+    let runtime = Runtime::new(config)?;
     let clip = load_clip(&name, path, &runtime.backend)?;
     let dimension = clip.info().dimension;
     let loaded = runtime.load(&name, Arc::new(clip))?;
@@ -245,7 +245,7 @@ struct Runtime {
 }
 
 impl Runtime {
-    fn new(config: &ModelsConfig) -> Self {
+    fn new(config: &ModelsConfig) -> Result<Self, ModelError> {
         let cores = || thread::available_parallelism().map_or(1, usize::from);
         let threads = match config.threads {
             0 => cores(),
@@ -257,7 +257,7 @@ impl Runtime {
             max_inputs: MAX_BATCH_INPUTS,
             ingest_wait: INGEST_WAIT,
         };
-        Self {
+        Ok(Self {
             machine: Arc::new(Machine::new(cpu, threads)),
             limits,
             text_cache_entries: config.text_cache_entries,
@@ -268,7 +268,7 @@ impl Runtime {
                 cpu,
                 threads,
             },
-        }
+        })
     }
 
     fn load(&self, name: &str, encoder: Arc<dyn Encoder>) -> Result<Arc<Loaded>, ModelError> {

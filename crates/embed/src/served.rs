@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lookalike_media::Pixels;
+use lookalike_media::{Pixels, Size};
 use moka::sync::Cache;
 
 use crate::batcher::{Batcher, Priority};
@@ -82,6 +82,15 @@ impl ServedModel {
     /// One line for start-up, listings and reply headers.
     pub fn label(&self) -> String {
         label(self.encoder(), self.is_stand_in(), self.dimension())
+    }
+
+    /// How many pixels of a picture this model needs: all of them when `exact`, else at least so many that they can be
+    /// resized with a difference of two levels at most.
+    pub fn decode_size(&self, exact: bool) -> Size {
+        match self.inner.loaded.encoder.short_edge() {
+            Some(short_edge) if !exact => Size::AtLeast { short_edge },
+            Some(_) | None => Size::Full,
+        }
     }
 
     /// Crops and resizes a picture for this model, on the caller's thread.

@@ -230,6 +230,8 @@ pub struct EngineConfig {
     pub limits: Limits,
     /// How jobs run.
     pub jobs: JobSettings,
+    /// Whether large photos are decoded in full before they are resized, even where fewer pixels would do.
+    pub exact_photos: bool,
     /// How remote files are fetched.
     pub fetch: FetchSettings,
     /// How long unused things stay.
@@ -251,6 +253,7 @@ impl EngineConfig {
             passwords: PasswordHashing::default(),
             limits: Limits::default(),
             jobs: JobSettings::default(),
+            exact_photos: false,
             fetch: FetchSettings::default(),
             retention: Retention::default(),
             readers: 4,
@@ -270,6 +273,7 @@ impl fmt::Debug for EngineConfig {
             .field("passwords", &self.passwords)
             .field("limits", &self.limits)
             .field("jobs", &self.jobs)
+            .field("exact_photos", &self.exact_photos)
             .field("fetch", &self.fetch)
             .field("retention", &self.retention)
             .field("readers", &self.readers)

@@ -76,6 +76,24 @@ impl Engine {
     /// Opens the data, starts the workers and begins to load collections; [`Engine::wait_ready`]
     /// tells when that is done. Must be called within a tokio runtime.
     pub async fn open(config: EngineConfig, models: Models) -> Result<Self, EngineError> {
+        let (engine, ready) = Self::assemble(config, models).await?;
+        engine.start(ready);
+        Ok(engine)
+    }
+
+    /// Opens the data and does nothing by itself: no jobs, no housekeeping, no loading ahead. For
+    /// work on the data that jobs would disturb.
+    pub async fn open_idle(config: EngineConfig, models: Models) -> Result<Self, EngineError> {
+        let (engine, _) = Self::assemble(config, models).await?;
+        engine.inner.tasks.close();
+        Ok(engine)
+    }
+
+    /// The engine before it begins to work, and what tells the others that it is ready.
+    async fn assemble(
+        config: EngineConfig,
+        models: Models,
+    ) -> Result<(Self, watch::Sender<bool>), EngineError> {
         let for_disk = config.clone();
         let (folder, objects) = tokio::task::spawn_blocking(move || open_disk_blocking(&for_disk))
             .await
@@ -115,8 +133,7 @@ impl Engine {
             inner,
             _stop_on_drop: Arc::new(StopOnDrop { stop, interrupt }),
         };
-        engine.start(ready_sender);
-        Ok(engine)
+        Ok((engine, ready_sender))
     }
 
     fn start(&self, ready: watch::Sender<bool>) {

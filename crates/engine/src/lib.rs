@@ -29,6 +29,7 @@ mod namespace;
 mod objects;
 mod password;
 mod query;
+mod reindex;
 mod resident;
 mod secret;
 mod store;
@@ -59,6 +60,7 @@ pub use self::{
     namespace::Namespace,
     objects::{ObjectFile, ObjectReader},
     query::{DEFAULT_TOP_K, ImageQuery, MAX_TOP_K, Match, QueryContent, QueryResult},
+    reindex::{ReindexProgress, Reindexed},
     secret::Secret,
     upload::{StoredUpload, Upload},
     vector_index::{IndexKind, NewVectorIndex},

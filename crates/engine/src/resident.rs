@@ -212,9 +212,11 @@ pub(crate) fn resolve_model(
             ModelError::Dimension { .. } | ModelError::TooSmallForStandIn { .. } => {
                 EngineError::invalid("Dimension", error.to_string())
             }
-            ModelError::WrongWeights { .. } | ModelError::Load { .. } => EngineError::Unavailable {
-                reason: error.to_string(),
-            },
+            ModelError::WrongWeights { .. } | ModelError::Device(_) | ModelError::Load { .. } => {
+                EngineError::Unavailable {
+                    reason: error.to_string(),
+                }
+            }
         })
 }
 
@@ -234,8 +236,8 @@ pub(crate) fn model_of(models: &Models, row: &CollectionRow) -> Result<ServedMod
         reason: format!(
             "the vectors of collection '{}' were made by the encoder '{}', but '{}' is now served \
              by '{}', whose vectors cannot be compared with them; start the server with the same \
-             --model as when the collection was created, or delete the collection and create it \
-             anew",
+             --model and --precision as when the collection was created, or stop it and run \
+             `lookalike reindex`, which makes the vectors anew from the stored originals",
             collection.name,
             collection.encoder_name,
             collection.embedding_model,

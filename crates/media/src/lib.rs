@@ -24,7 +24,7 @@ pub use archive::{
     ArchiveError, ArchiveKind, ArchiveLimits, ExceededLimit, LimitName, Member, MemberError,
     PathFault, Summary,
 };
-pub use decode::{DecodeError, Picture, decode};
+pub use decode::{DecodeError, Picture, Size, decode, decode_sized};
 pub use format::ImageFormat;
 pub use limits::ImageLimits;
 pub use pixels::{Pixels, PixelsError};

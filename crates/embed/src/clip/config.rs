@@ -299,7 +299,7 @@ impl ResnetConfig {
 }
 
 fn uneven_heads(tower: &str, hidden: usize, heads: usize) -> Option<String> {
-    if heads == 0 || hidden == 0 || hidden % heads != 0 {
+    if heads == 0 || hidden == 0 || !hidden.is_multiple_of(heads) {
         return Some(format!(
             "{tower}.hidden_size {hidden} is not a multiple of num_attention_heads {heads}"
         ));

@@ -162,6 +162,10 @@ impl Encoder for Clip {
         &self.info
     }
 
+    fn short_edge(&self) -> Option<u32> {
+        Some(self.plan.short_edge)
+    }
+
     fn prepare(&self, pixels: &Pixels) -> PreparedImage {
         PreparedImage::new(self.shape.image_size, preprocess::clip(pixels, &self.plan))
     }

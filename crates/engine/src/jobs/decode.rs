@@ -25,6 +25,8 @@ pub(crate) struct Decoder {
     /// The original, when it is stored already; else each member becomes an object of its own.
     pub(crate) stored: Option<Arc<Pinned>>,
     pub(crate) dry_run: bool,
+    /// Whether large photos are decoded in full before they are resized.
+    pub(crate) exact_photos: bool,
 }
 
 /// A picture on its way to the model.
@@ -86,7 +88,13 @@ impl Decoder {
             Ok(file_name) => file_name,
             Err(error) => return Err(refused(name, "unpack", &error)),
         };
-        let Picture { pixels, format } = match lookalike_media::decode(&bytes, &self.limits) {
+        let size = self.model.decode_size(self.exact_photos);
+        let Picture {
+            pixels,
+            format,
+            width,
+            height,
+        } = match lookalike_media::decode_sized(&bytes, &self.limits, size) {
             Ok(picture) => picture,
             Err(error) => return Err(refused(name, "decode", &error)),
         };
@@ -101,8 +109,8 @@ impl Decoder {
             md5: Md5::digest(&bytes).into(),
             size: bytes.len() as u64,
             format,
-            width: pixels.width,
-            height: pixels.height,
+            width,
+            height,
             vector: Vec::new(),
         };
         let prepared = (!self.dry_run).then(|| self.model.prepare(&pixels));

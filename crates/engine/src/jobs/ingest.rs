@@ -81,6 +81,7 @@ pub(crate) async fn prepare(
         // A single image is stored as it came; its object is there.
         stored: unpacking.is_none().then_some(source),
         dry_run: job.dry_run,
+        exact_photos: inner.config.exact_photos,
     };
     let (decoded, _decoding) = decode(&inner, &job, decoder, members);
     let flow = Flow {

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use lookalike_embed::{EmbedError, Priority, ServedModel};
-use lookalike_media::{ImageLimits, decode, extension};
+use lookalike_media::{ImageLimits, decode_sized, extension};
 
 use super::{ImageQuery, QueryContent};
 use crate::{
@@ -70,8 +70,9 @@ impl Inner {
         let limits = self.image_limits(model.model());
         let bytes = self.query_image_bytes(image, &limits).await?;
         let for_decoding = model.clone();
+        let size = model.decode_size(self.config.exact_photos);
         let decoded = move || {
-            let picture = decode(&bytes, &limits)?;
+            let picture = decode_sized(&bytes, &limits, size)?;
             Ok::<_, lookalike_media::DecodeError>(for_decoding.prepare(&picture.pixels))
         };
         let prepared = self

@@ -234,7 +234,7 @@ fn key_list(keys: &[u64]) -> String {
     serde_json::Value::from(keys.to_vec()).to_string()
 }
 
-fn to_bytes(vector: &[f32]) -> Vec<u8> {
+pub(super) fn to_bytes(vector: &[f32]) -> Vec<u8> {
     vector
         .iter()
         .flat_map(|value| value.to_le_bytes())

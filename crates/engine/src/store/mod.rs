@@ -14,6 +14,7 @@ pub(crate) mod instance;
 pub(crate) mod job;
 pub(crate) mod namespace;
 pub(crate) mod object;
+pub(crate) mod reindexing;
 pub(crate) mod upload;
 pub(crate) mod vector_generation;
 pub(crate) mod vector_index;

@@ -9,6 +9,7 @@ mod embed;
 mod health;
 mod models;
 mod reference;
+mod reindex;
 mod runtime;
 mod serve;
 mod startup;
@@ -51,6 +52,8 @@ enum Commands {
     Embed(embed::Embed),
     /// Say what the models are, fetch their weights, check them
     Models(models::Models),
+    /// Make vectors anew, from the stored originals, after a change of encoder
+    Reindex(Box<reindex::Reindex>),
     /// Print the path of the certificate authority that clients are to trust
     Ca(ca::Ca),
     /// Ask the running server of a data folder whether it is ready
@@ -120,6 +123,7 @@ fn carry_out(command: Commands) -> anyhow::Result<()> {
         Commands::Demo(demo) => demo.run(),
         Commands::Embed(embed) => embed.run(),
         Commands::Models(models) => models.run(),
+        Commands::Reindex(reindex) => reindex.run(),
         Commands::Ca(ca) => ca.run(),
         Commands::Health(health) => health.run(),
         Commands::Reference(reference) => reference.run(),

@@ -34,6 +34,7 @@ impl Settings {
             Durability::Normal => Synchronous::Normal,
             Durability::Off => Synchronous::Off,
         };
+        config.exact_photos = self.exact_photos;
         config.limits.enforce_model_image_bytes = !self.ignore_model_image_bytes;
         config.limits.max_query_text_bytes = to_usize(limits.max_query_text_bytes);
         config.limits.filter = FilterLimits {

@@ -24,6 +24,8 @@ mod flatten;
 mod jpeg;
 mod orient;
 mod tiff;
+#[cfg(feature = "turbojpeg")]
+mod turbo;
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,6 +47,25 @@ pub struct Picture {
     pub pixels: Pixels,
     /// The format by content.
     pub format: ImageFormat,
+    /// Columns of the upright picture in the file; of `pixels` too, unless it was decoded [`Size::AtLeast`].
+    pub width: u32,
+    /// Rows, likewise.
+    pub height: u32,
+}
+
+/// How many of a picture's pixels are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// All of them.
+    Full,
+    /// So many that the picture can be resized to this short edge: one that is four times as large or more may come with a
+    /// half, a quarter or an eighth of its sides, never with less than twice the edge. Only JPEGs do, and only with
+    /// libjpeg-turbo, which then computes fewer of them in the first place; levels differ by 2 at most after the
+    /// resize.
+    AtLeast {
+        /// Pixels of the short side behind the resize.
+        short_edge: u32,
+    },
 }
 
 /// Decodes one picture.
@@ -54,6 +75,18 @@ pub struct Picture {
 /// limit exceeded (named, with its value), cut short, corrupt, or of a kind that
 /// the decoders do not know.
 pub fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<Picture, DecodeError> {
+    decode_sized(bytes, limits, Size::Full)
+}
+
+/// Decodes one picture, perhaps smaller than it is.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_sized(
+    bytes: &[u8],
+    limits: &ImageLimits,
+    size: Size,
+) -> Result<Picture, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
@@ -66,8 +99,7 @@ pub fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<Picture, DecodeError
     let format = ImageFormat::of(bytes).ok_or_else(|| DecodeError::NotAPicture {
         looks_like: describe(bytes),
     })?;
-    let pixels = contain_panic(format, || decode_as(format, bytes, limits))?;
-    Ok(Picture { pixels, format })
+    contain_panic(format, || decode_as(format, bytes, limits, size))
 }
 
 /// The one place where a library's panic is turned into an error. Nothing that
@@ -93,7 +125,8 @@ fn decode_as(
     format: ImageFormat,
     bytes: &[u8],
     limits: &ImageLimits,
-) -> Result<Pixels, DecodeError> {
+    size: Size,
+) -> Result<Picture, DecodeError> {
     let refuse = |error| DecodeError::from_library(format, &error, limits);
     if let Some((width, height)) = format.claimed_sides(bytes) {
         check_sides(format, width, height, limits)?;
@@ -104,6 +137,24 @@ fn decode_as(
         .set_limits(header.library_limits(limits))
         .map_err(refuse)?;
     let orientation = orient::read(format, bytes, decoder.as_mut());
+    let picture = |stored: Pixels| {
+        let (width, height) = if orient::swaps_sides(orientation) {
+            (header.height, header.width)
+        } else {
+            (header.width, header.height)
+        };
+        Picture {
+            pixels: orient::apply(stored, orientation),
+            format,
+            width,
+            height,
+        }
+    };
+    if format == ImageFormat::Jpeg
+        && let Some(pixels) = decode_by_turbo(bytes, &header, size)
+    {
+        return Ok(picture(pixels));
+    }
 
     // One buffer for the decoder's samples and for the RGB made of them.
     let mut buffer = vec![0; header.source_len.max(header.rgb_len)];
@@ -118,12 +169,22 @@ fn decode_as(
     })?;
     buffer.truncate(header.rgb_len);
     buffer.shrink_to_fit();
-    let upright = Pixels {
+    Ok(picture(Pixels {
         width: header.width,
         height: header.height,
         rgb: buffer,
-    };
-    Ok(orient::apply(upright, orientation))
+    }))
+}
+
+/// The pixels of a JPEG as libjpeg-turbo decodes them, if it is there and finds nothing wrong.
+#[cfg(feature = "turbojpeg")]
+fn decode_by_turbo(bytes: &[u8], header: &Header, size: Size) -> Option<Pixels> {
+    turbo::decode(bytes, (header.width, header.height), size)
+}
+
+#[cfg(not(feature = "turbojpeg"))]
+fn decode_by_turbo(_: &[u8], _: &Header, _: Size) -> Option<Pixels> {
+    None
 }
 
 /// Reads the header, nothing more.

@@ -40,6 +40,20 @@ fn from_exif(bytes: &[u8]) -> Option<Orientation> {
     Orientation::from_exif(u8::try_from(value).ok()?)
 }
 
+/// Whether rows become columns.
+pub(super) fn swaps_sides(orientation: Orientation) -> bool {
+    match orientation {
+        Orientation::Rotate90
+        | Orientation::Rotate270
+        | Orientation::Rotate90FlipH
+        | Orientation::Rotate270FlipH => true,
+        Orientation::NoTransforms
+        | Orientation::Rotate180
+        | Orientation::FlipHorizontal
+        | Orientation::FlipVertical => false,
+    }
+}
+
 /// Turns or mirrors; only quarter turns need a second copy of the pixels.
 pub(super) fn apply(pixels: Pixels, orientation: Orientation) -> Pixels {
     if orientation == Orientation::NoTransforms {

@@ -47,8 +47,8 @@ struct Pass {
 
 /// The image tower.
 enum Image {
-    Vit(Vision),
-    Resnet(Resnet),
+    Vit(Box<Vision>),
+    Resnet(Box<Resnet>),
 }
 
 impl Image {
@@ -79,16 +79,14 @@ impl CpuTowers {
         };
         let dimension = config.projection_dim;
         let vision = match &config.vision {
-            ImageTower::Vit(vision) => Image::Vit(Vision::read(
-                &mut reader,
-                (vision, dimension),
-                preprocessor,
-            )?),
-            ImageTower::Resnet(resnet) => Image::Resnet(Resnet::read(
-                &mut reader,
-                (resnet, dimension),
-                preprocessor,
-            )?),
+            ImageTower::Vit(vision) => {
+                let vision = Vision::read(&mut reader, (vision, dimension), preprocessor)?;
+                Image::Vit(Box::new(vision))
+            }
+            ImageTower::Resnet(resnet) => {
+                let resnet = Resnet::read(&mut reader, (resnet, dimension), preprocessor)?;
+                Image::Resnet(Box::new(resnet))
+            }
         };
         let text = Text::read(&mut reader, config)?;
         Ok(Self {
