@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use lookalike_media::resize::{SourceBox, bicubic};
 use lookalike_media::{ImageLimits, decode, preprocess};
 
 /// A photo of 640 × 480 and one of 1,800 × 1,200 pixels, both among the example photos.
@@ -41,5 +42,19 @@ fn decode_and_resize(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode_and_resize);
+/// The resize alone, at the size that the peers' figures are for.
+fn resize(criterion: &mut Criterion) {
+    let picture = decode(PHOTOS[1].1, &ImageLimits::default()).expect("a sound photo");
+    let whole = SourceBox::whole(&picture.pixels);
+    let small = bicubic(&picture.pixels, whole, 500, 375).expect("sides of at least a pixel");
+    let mut group = criterion.benchmark_group("resize");
+    for (name, pixels) in [("500x375", &small), ("1800x1200", &picture.pixels)] {
+        group.bench_function(format!("clip_224/{name}"), |bencher| {
+            bencher.iter(|| preprocess::clip(black_box(pixels), &preprocess::CropPlan::clip(224)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decode_and_resize, resize);
 criterion_main!(benches);

@@ -15,6 +15,7 @@ const CARGO_DENY: &str = "0.20.2";
 pub fn run_everything(policy: Policy) -> Result<()> {
     run(&mut cargo(["fmt", "--all", "--check"]))?;
     lint()?;
+    check_cuda(policy)?;
     licences_and_layering()?;
     let every_suite = test::Arguments::default();
     test::run_suites(&every_suite, policy)?;
@@ -38,6 +39,26 @@ fn lint() -> Result<()> {
         "-D",
         "warnings",
     ]))
+}
+
+/// Type-checks the CUDA feature where NVIDIA's compiler is installed: candle's kernels cannot be built without it. No
+/// card is needed, so the build is told which one to take.
+fn check_cuda(policy: Policy) -> Result<()> {
+    if !is_there("nvcc", "--version") {
+        if policy.ci {
+            println!("!!!! nvcc is missing: the feature `cuda` was NOT checked !!!!");
+        }
+        return Ok(());
+    }
+    run(cargo([
+        "check",
+        "--locked",
+        "--package",
+        "lookalike",
+        "--features",
+        "cuda",
+    ])
+    .env("CUDA_COMPUTE_CAP", "80"))
 }
 
 /// `deny.toml`: licences, sources, and who may import whom. Advisories need the network and are left to a scheduled run.

@@ -44,8 +44,13 @@ async fn filled(folder: &Path) -> EngineConfig {
     let engine = ready(config.clone()).await;
     let job = index(&engine, "gallery.tar", &tar(&pictures())).await;
     assert_eq!(job.failure, None);
-    engine.shutdown().await;
+    close(engine).await;
     config
+}
+
+/// Lets go of the data folder too.
+async fn close(engine: Engine) {
+    engine.shutdown().await;
 }
 
 async fn query_by(engine: &Engine, picture: &[u8]) -> Result<Vec<String>, EngineError> {
@@ -68,7 +73,7 @@ async fn reindex(config: &EngineConfig) -> Result<(Reindexed, Vec<u64>), EngineE
     let report = engine
         .reindex(|progress: &ReindexProgress| done.lock().unwrap().push(progress.done))
         .await;
-    engine.shutdown().await;
+    close(engine).await;
     Ok((report?, done.into_inner().unwrap()))
 }
 
@@ -83,7 +88,7 @@ async fn another_encoder_is_refused_until_the_vectors_are_made_anew() {
     let engine = Engine::open(config.clone(), other_models()).await.unwrap();
     let error = query_by(&engine, ramp).await.unwrap_err();
     assert!(error.to_string().contains("lookalike reindex"), "{error}");
-    engine.shutdown().await;
+    close(engine).await;
 
     let (report, done) = reindex(&config).await.unwrap();
     let expected = Reindexed {
@@ -98,11 +103,11 @@ async fn another_encoder_is_refused_until_the_vectors_are_made_anew() {
 
     let engine = Engine::open(config.clone(), other_models()).await.unwrap();
     assert_eq!(query_by(&engine, ramp).await.unwrap()[0], "ramp.bmp");
-    engine.shutdown().await;
+    close(engine).await;
     // And the first encoder is the foreign one now.
     let engine = Engine::open(config, models()).await.unwrap();
     assert!(query_by(&engine, ramp).await.is_err());
-    engine.shutdown().await;
+    close(engine).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +133,7 @@ async fn stopped_run_goes_on_where_it_was_and_shows_nothing_meanwhile() {
             panic!("it was not stopped: {report:?}");
         }
     }
-    engine.shutdown().await;
+    close(engine).await;
 
     // The old vectors are there, whole, under the old encoder.
     let engine = Engine::open(config.clone(), models()).await.unwrap();
@@ -136,7 +141,7 @@ async fn stopped_run_goes_on_where_it_was_and_shows_nothing_meanwhile() {
         query_by(&engine, &plain([220, 20, 20])).await.unwrap()[0],
         "red.bmp"
     );
-    engine.shutdown().await;
+    close(engine).await;
 
     let (report, done) = reindex(&config).await.unwrap();
     assert_eq!(report.rows, 3);
@@ -167,7 +172,7 @@ async fn original_that_is_gone_is_named_and_leaves_the_collection_as_it_was() {
     );
     let engine = Engine::open(config, models()).await.unwrap();
     assert_eq!(query_by(&engine, ramp).await.unwrap()[0], "ramp.bmp");
-    engine.shutdown().await;
+    close(engine).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,5 +181,5 @@ async fn nothing_to_do_is_no_error() {
     let engine = Engine::open_idle(config, other_models()).await.unwrap();
     let report = engine.reindex(|_| {}).await.unwrap();
     assert_eq!(report, Reindexed::default());
-    engine.shutdown().await;
+    close(engine).await;
 }

@@ -1,0 +1,115 @@
+//! JPEGs against bytes recorded from Pillow (`goldens/make_jpeg.py`): to the bit with libjpeg-turbo, within a few levels with
+//! the decoder of the default build.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+use std::path::Path;
+
+use lookalike_media::preprocess::{CropPlan, clip};
+use lookalike_media::{ImageLimits, Picture, Size, decode, decode_sized};
+
+const RECORDED: &str = include_str!("goldens/jpeg.txt");
+
+struct Recorded {
+    name: &'static str,
+    sides: (u32, u32),
+    #[cfg_attr(not(feature = "turbojpeg"), expect(dead_code, reason = "to the bit"))]
+    decoded: &'static str,
+    #[cfg_attr(not(feature = "turbojpeg"), expect(dead_code, reason = "to the bit"))]
+    at_224: &'static str,
+    at_64: Option<Vec<u8>>,
+}
+
+fn recorded() -> Vec<Recorded> {
+    RECORDED
+        .lines()
+        .map(|line| {
+            let fields: Vec<&str> = line.split(' ').collect();
+            let bytes = |digits: &str| {
+                let pairs = digits.as_bytes().chunks(2);
+                pairs
+                    .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+                    .collect()
+            };
+            Recorded {
+                name: fields[0],
+                sides: (fields[1].parse().unwrap(), fields[2].parse().unwrap()),
+                decoded: fields[3],
+                at_224: fields[4],
+                at_64: (fields[5] != "-").then(|| bytes(fields[5])),
+            }
+        })
+        .collect()
+}
+
+fn photo(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/photos");
+    fs_err::read(folder.join(name)).unwrap()
+}
+
+fn full(name: &str) -> Picture {
+    decode(&photo(name), &ImageLimits::default()).unwrap()
+}
+
+/// The largest and the mean difference, in levels.
+fn difference(a: &[u8], b: &[u8]) -> (u8, f64) {
+    assert_eq!(a.len(), b.len());
+    let differences = a.iter().zip(b).map(|(a, b)| a.abs_diff(*b));
+    let sum: u32 = differences.clone().map(u32::from).sum();
+    let count = u32::try_from(a.len()).unwrap();
+    (differences.max().unwrap(), f64::from(sum) / f64::from(count))
+}
+
+#[test]
+fn every_decoder_stays_close_to_pillow() {
+    let recorded = recorded();
+    assert_eq!(recorded.len(), 43, "jpeg.txt is not the one this test knows");
+    let mut compared = 0;
+    for case in recorded {
+        let Some(expected) = case.at_64 else { continue };
+        let picture = full(case.name);
+        assert_eq!((picture.width, picture.height), case.sides);
+        let (largest, mean) = difference(&clip(&picture.pixels, &CropPlan::clip(64)).rgb, &expected);
+        assert!(largest <= 4 && mean <= 0.5, "{}: {largest}, {mean}", case.name);
+        compared += 1;
+    }
+    assert_eq!(compared, 3);
+}
+
+#[cfg(feature = "turbojpeg")]
+fn crc(rgb: &[u8]) -> String {
+    let mut sum = flate2::Crc::new();
+    sum.update(rgb);
+    format!("{:08x}", sum.sum())
+}
+
+#[cfg(feature = "turbojpeg")]
+#[test]
+fn libjpeg_turbo_is_pillow_to_the_bit() {
+    for case in recorded() {
+        let picture = full(case.name);
+        assert_eq!(crc(&picture.pixels.rgb), case.decoded, "{}", case.name);
+        let made = clip(&picture.pixels, &CropPlan::clip(224));
+        assert_eq!(crc(&made.rgb), case.at_224, "{}", case.name);
+    }
+}
+
+#[test]
+fn smaller_decoding_keeps_the_sides_and_the_levels() {
+    let plan = CropPlan::clip(224);
+    let size = Size::AtLeast {
+        short_edge: plan.short_edge,
+    };
+    let mut shrunk = 0;
+    for case in recorded() {
+        let whole = full(case.name);
+        let picture = decode_sized(&photo(case.name), &ImageLimits::default(), size).unwrap();
+        assert_eq!((picture.width, picture.height), case.sides, "{}", case.name);
+        shrunk += usize::from(picture.pixels.width < picture.width);
+        let made = clip(&picture.pixels, &plan);
+        let (largest, mean) = difference(&made.rgb, &clip(&whole.pixels, &plan).rgb);
+        assert!(largest <= 2 && mean <= 0.4, "{}: {largest}, {mean}", case.name);
+    }
+    // The pick-up truck is the only one that is large enough and of even sides.
+    assert_eq!(shrunk, usize::from(cfg!(feature = "turbojpeg")));
+}
