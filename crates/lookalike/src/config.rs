@@ -160,7 +160,7 @@ pub struct Settings {
     pub ignore_model_image_bytes: bool,
 
     /// Decode large photos in full before they are resized. Without this, a program built with libjpeg-turbo decodes
-    /// those that are four times too large or more at a smaller size: several times faster, two levels of 255 apart at most
+    /// those that are twelve times too large or more at a smaller size: faster, and two levels of 255 apart at most
     #[arg(long, env = "LOOKALIKE_EXACT_PHOTOS", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub exact_photos: bool,
 

@@ -57,20 +57,32 @@ fn difference(a: &[u8], b: &[u8]) -> (u8, f64) {
     let differences = a.iter().zip(b).map(|(a, b)| a.abs_diff(*b));
     let sum: u32 = differences.clone().map(u32::from).sum();
     let count = u32::try_from(a.len()).unwrap();
-    (differences.max().unwrap(), f64::from(sum) / f64::from(count))
+    (
+        differences.max().unwrap(),
+        f64::from(sum) / f64::from(count),
+    )
 }
 
 #[test]
 fn every_decoder_stays_close_to_pillow() {
     let recorded = recorded();
-    assert_eq!(recorded.len(), 43, "jpeg.txt is not the one this test knows");
+    assert_eq!(
+        recorded.len(),
+        43,
+        "jpeg.txt is not the one this test knows"
+    );
     let mut compared = 0;
     for case in recorded {
         let Some(expected) = case.at_64 else { continue };
         let picture = full(case.name);
         assert_eq!((picture.width, picture.height), case.sides);
-        let (largest, mean) = difference(&clip(&picture.pixels, &CropPlan::clip(64)).rgb, &expected);
-        assert!(largest <= 4 && mean <= 0.5, "{}: {largest}, {mean}", case.name);
+        let (largest, mean) =
+            difference(&clip(&picture.pixels, &CropPlan::clip(64)).rgb, &expected);
+        assert!(
+            largest <= 4 && mean <= 0.5,
+            "{}: {largest}, {mean}",
+            case.name
+        );
         compared += 1;
     }
     assert_eq!(compared, 3);
@@ -96,7 +108,7 @@ fn libjpeg_turbo_is_pillow_to_the_bit() {
 
 #[test]
 fn smaller_decoding_keeps_the_sides_and_the_levels() {
-    let plan = CropPlan::clip(224);
+    let plan = CropPlan::clip(48);
     let size = Size::AtLeast {
         short_edge: plan.short_edge,
     };
@@ -108,8 +120,12 @@ fn smaller_decoding_keeps_the_sides_and_the_levels() {
         shrunk += usize::from(picture.pixels.width < picture.width);
         let made = clip(&picture.pixels, &plan);
         let (largest, mean) = difference(&made.rgb, &clip(&whole.pixels, &plan).rgb);
-        assert!(largest <= 2 && mean <= 0.4, "{}: {largest}, {mean}", case.name);
+        assert!(
+            largest <= 2 && mean <= 0.4,
+            "{}: {largest}, {mean}",
+            case.name
+        );
     }
-    // The pick-up truck is the only one that is large enough and of even sides.
-    assert_eq!(shrunk, usize::from(cfg!(feature = "turbojpeg")));
+    // The others are too small, or of odd sides.
+    assert_eq!(shrunk, if cfg!(feature = "turbojpeg") { 4 } else { 0 });
 }

@@ -58,10 +58,9 @@ pub struct Picture {
 pub enum Size {
     /// All of them.
     Full,
-    /// So many that the picture can be resized to this short edge: one that is four times as large or more may come with a
-    /// half, a quarter or an eighth of its sides, never with less than twice the edge. Only JPEGs do, and only with
-    /// libjpeg-turbo, which then computes fewer of them in the first place; levels differ by 2 at most after the
-    /// resize.
+    /// So many that the picture can be resized to this short edge: a large one may come with a half, a quarter or
+    /// an eighth of its sides, never with less than six times the edge. Only JPEGs do, and only with libjpeg-turbo,
+    /// which then computes fewer of them in the first place; levels differ by 2 at most after the resize.
     AtLeast {
         /// Pixels of the short side behind the resize.
         short_edge: u32,
