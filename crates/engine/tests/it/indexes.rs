@@ -1,20 +1,16 @@
 //! Indexes in the data folder: found again after a restart, made anew whatever is wrong with them,
 //! deleted with their collections.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod support;
-
 use std::{
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
+use crate::support::*;
 use fs_err as fs;
 use lookalike_engine::{
     Engine, EngineError, IndexKind, IndexOptions, NamespaceName, NewVectorIndex, QueryResult,
 };
-use support::*;
 
 const RED: Rgb = [220, 20, 20];
 const GREEN: Rgb = [20, 180, 20];

@@ -1,14 +1,10 @@
 //! Instances, namespaces and their credentials (semantics.md rows 1 to 3, 5, 8, 43, 44).
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod support;
-
+use crate::support::*;
 use lookalike_engine::{
     Credential, DataLocation, Engine, EngineError, InstanceId, ManagerAccess, NamespaceAccess,
     NamespaceName, Secret, Subject, config::ManagerAccount,
 };
-use support::*;
 
 async fn engine() -> Engine {
     Engine::open(config(DataLocation::Memory), models())

@@ -4,14 +4,10 @@
 //! The set lies beside the repository on machines that have it (`../shared/data/odd-dev`); without
 //! it this says so and checks nothing, because much of it may not be handed on.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod support;
-
 use std::path::{Path, PathBuf};
 
+use crate::support::*;
 use lookalike_engine::{DataLocation, Engine, FailureKind, Job, JobStatus};
-use support::*;
 
 /// Photos in each sound archive, as the manifest tells.
 const PHOTOS_IN: [(&str, usize); 9] = [
@@ -70,7 +66,7 @@ async fn upload_one(engine: &Engine, folder: &Path, file: &str) -> (Job, usize) 
     let added = names(engine).await.len() - before;
     // Each file meets an empty collection: their members share names.
     for name in names(engine).await {
-        let name = support::file(&name);
+        let name = crate::support::file(&name);
         engine
             .delete_document(&access(), &collection(PHOTOS), &name)
             .await

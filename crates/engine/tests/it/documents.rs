@@ -1,13 +1,9 @@
 //! Listing, describing and deleting documents (semantics.md, `ListDocuments` to `DeleteDocument`;
 //! rows 14 and 47).
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod support;
-
+use crate::support::*;
 use lookalike_engine::{DataLocation, Engine, EngineError, Page, Subject};
 use md5::{Digest as _, Md5};
-use support::*;
 
 async fn with_documents(count: usize) -> (Engine, Vec<String>) {
     let engine = ready(config(DataLocation::Memory)).await;

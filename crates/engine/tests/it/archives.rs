@@ -1,14 +1,10 @@
 //! Archives of images (semantics.md rows 14 to 20, 30, 31).
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod support;
-
+use crate::support::*;
 use lookalike_engine::{
     DataLocation, EngineError, FailureKind, JobStatus, Subject, SubmitUpload, Usage,
 };
 use serde_json::json;
-use support::*;
 use tokio::io::AsyncReadExt as _;
 
 const RED: Rgb = [220, 20, 20];

@@ -1,18 +1,14 @@
 //! CLIP against `PyTorch` and transformers, on the small checkpoints that `tests/goldens/make.py` makes.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod support;
-
 use std::path::{Path, PathBuf};
 
+use crate::support::{cosine, embed_images, embed_text, png};
 use fs_err as fs;
 use lookalike_embed::{
     Device, ModelError, Models, ModelsConfig, Precision, ServedModel, TextEmbedding, open_folder,
 };
 use lookalike_media::Pixels;
 use serde::Deserialize;
-use support::{cosine, embed_images, embed_text, png};
 
 const CHECKPOINTS: [&str; 3] = ["quick-gelu-f16", "gelu-bf16", "gelu-f32"];
 

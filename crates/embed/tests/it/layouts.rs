@@ -1,18 +1,14 @@
 //! Folders in `open_clip`'s layout and in `PyTorch`'s format: against what `open_clip` answers for the small checkpoints that
 //! `tests/goldens/make_open_clip.py` makes, and against folders that are not what they should be.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod support;
-
 use std::path::{Path, PathBuf};
 
+use crate::support::{cosine, embed_images, embed_text, png};
 use fs_err as fs;
 use lookalike_embed::{Device, ModelsConfig, Precision, ServedModel, open_folder};
 use lookalike_media::Pixels;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use support::{cosine, embed_images, embed_text, png};
 use tempfile::TempDir;
 
 const CHECKPOINTS: [&str; 3] = ["open-clip-vit", "open-clip-pickle", "open-clip-resnet"];

@@ -1,7 +1,5 @@
 //! Folders of CLIP weights that are not what they should be: refused, with the file and what was expected of it.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use std::path::Path;
 
 use fs_err as fs;

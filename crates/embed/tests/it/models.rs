@@ -1,7 +1,5 @@
 //! Which names are served, by whom, and what is said of those that are not.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use lookalike_embed::catalogue::ModelKind;
 use lookalike_embed::{BUILTIN_NAME, ModelError, Models, ModelsConfig};
 

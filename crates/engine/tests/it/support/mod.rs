@@ -1,13 +1,6 @@
 //! What the engine's tests share: an engine with the real built-in encoder, small pictures and
 //! archives written by hand, and waiting for jobs.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "each test binary uses its own part of this"
-)]
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 mod files;
 
 use std::{

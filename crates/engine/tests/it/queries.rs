@@ -1,18 +1,14 @@
 //! `QueryContent` (semantics.md, `QueryContent` and "Score and metric definitions"; rows 9 to 13, 24,
 //! 33).
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::*;
 use lookalike_engine::{
     DataLocation, Engine, EngineError, ImageQuery, Metric, QueryContent, Source, SubmitUpload,
     Usage, config::Stage,
 };
 use serde_json::json;
-use support::*;
 
 const RED: Rgb = [220, 20, 20];
 const GREEN: Rgb = [20, 180, 20];

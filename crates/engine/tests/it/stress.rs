@@ -3,14 +3,10 @@
 //! What is checked all the while: a query shows an archive whole or not at all, and every call comes
 //! to an end. What is checked at the end: search finds exactly the documents that are listed.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod support;
-
 use std::{collections::BTreeMap, future::poll_fn, pin::pin, task::Poll, time::Duration};
 
+use crate::support::*;
 use lookalike_engine::{DataLocation, Engine, EngineConfig, EngineError, QueryContent};
-use support::*;
 
 /// Images in each archive; their names begin with the archive's.
 const MEMBERS: u8 = 3;

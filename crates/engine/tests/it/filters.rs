@@ -1,16 +1,12 @@
 //! `Filter` and `OrderBy` of a query, over rows that come, change and go.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
-use lookalike_engine::{DataLocation, QueryContent, SubmitUpload};
-use serde_json::json;
-use support::{
+use crate::support::{
     access, config, finished, found, plain, ready, search, text_query, upload, uploaded,
 };
+use lookalike_engine::{DataLocation, QueryContent, SubmitUpload};
+use serde_json::json;
 
-const RED: support::Rgb = [200, 20, 20];
+const RED: crate::support::Rgb = [200, 20, 20];
 
 /// Uploads a red picture with a caption and a page.
 async fn index(engine: &lookalike_engine::Engine, name: &str, caption: &str, page: i64) {
@@ -47,7 +43,7 @@ async fn a_filter_follows_the_rows() {
     index(&engine, "1.bmp", "b", 4).await;
     assert_eq!(found(&search(&engine, &query).await), ["1.bmp", "3.bmp"]);
     engine
-        .delete_document(&access(), &query.collection, &support::file("3.bmp"))
+        .delete_document(&access(), &query.collection, &crate::support::file("3.bmp"))
         .await
         .unwrap();
     assert_eq!(found(&search(&engine, &query).await), ["1.bmp"]);

@@ -1,18 +1,14 @@
 //! Uploads and queries by URL (semantics.md row 21), from a small server of the test's own.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod support;
-
 use std::{
     io::{Read as _, Write as _},
     net::TcpListener,
 };
 
+use crate::support::*;
 use lookalike_engine::{
     DataLocation, Engine, FailureKind, ImageQuery, Job, JobStatus, QueryContent, Source,
 };
-use support::*;
 use url::Url;
 
 const RED: Rgb = [220, 20, 20];

@@ -1,16 +1,12 @@
 //! The states of a job and who may end it how (semantics.md rows 4, 25, 27, 29, 44, 45).
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::*;
 use lookalike_engine::{
     DataLocation, EngineError, FailureKind, JobId, JobStatus, NamespaceName, ObjectKey, Subject,
     config::Stage,
 };
-use support::*;
 
 const RED: Rgb = [220, 20, 20];
 const BLUE: Rgb = [20, 20, 220];

@@ -1,15 +1,11 @@
 //! Single images from submission to search (semantics.md, `UploadDocumentAsync`; rows 20 to 24, 46).
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod support;
-
+use crate::support::*;
 use lookalike_engine::{
     Credential, DataLocation, EngineError, FailureKind, JobStatus, NamespaceAccess, ObjectKey,
     Secret, Source, Subject, SubmitUpload, Usage,
 };
 use serde_json::json;
-use support::*;
 use tokio::io::AsyncReadExt as _;
 
 const RED: Rgb = [220, 20, 20];

@@ -1,16 +1,12 @@
 //! What is kept and what is let go of: restarts, the lock, the collector, the cap, the drain.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod support;
-
 use std::{path::Path, sync::Arc, time::Duration};
 
+use crate::support::*;
 use lookalike_engine::{
     DataLocation, Engine, EngineConfig, EngineError, JobStatus, ObjectKey, Source, config::Stage,
 };
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
-use support::*;
 use tokio::io::AsyncReadExt as _;
 
 const RED: Rgb = [220, 20, 20];
@@ -58,7 +54,7 @@ async fn a_restart_keeps_everything() {
     let engine = open(in_folder(folder.path())).await;
     assert_eq!(search(&engine, &text_query("red")).await, before);
     assert_eq!(
-        support::job(&engine, &job.id).await.status,
+        crate::support::job(&engine, &job.id).await.status,
         JobStatus::Success
     );
     let object = engine

@@ -1,15 +1,11 @@
 //! The built-in encoder against the vectors that its recipe recorded with `PyTorch` (`models/builtin/golden`).
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod support;
-
 use std::path::{Path, PathBuf};
 
+use crate::support::{cosine, embed_images, embed_text, png};
 use lookalike_embed::{Models, ModelsConfig, ServedModel};
 use lookalike_media::Pixels;
 use serde::Deserialize;
-use support::{cosine, embed_images, embed_text, png};
 
 #[derive(Deserialize)]
 struct Golden {

@@ -1,15 +1,11 @@
 //! Document collections and their vector indexes (semantics.md, `CreateDocumentCollection`; rows 6,
 //! 43, 49).
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod support;
-
+use crate::support::*;
 use lookalike_engine::{
     Credential, DataLocation, Engine, EngineError, IndexKind, IndexOptions, ManagerAccess, Metric,
     NamespaceAccess, NamespaceName, NewCollection, NewVectorIndex, Secret, Subject,
 };
-use support::*;
 
 async fn engine() -> Engine {
     ready(config(DataLocation::Memory)).await

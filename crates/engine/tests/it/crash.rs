@@ -5,10 +5,6 @@
 //! at the n-th point that its jobs pass, says so and is killed there; then the test opens the
 //! folder, lets the jobs end and compares everything with a run that nobody disturbed.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod support;
-
 use std::{
     collections::BTreeSet,
     io::{BufRead as _, BufReader, Write as _},
@@ -20,9 +16,9 @@ use std::{
     },
 };
 
+use crate::support::*;
 use lookalike_engine::{Engine, EngineConfig, FailureKind, JobStatus, QueryContent, config::Stage};
 use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
-use support::*;
 
 /// Where the child works; unset in an ordinary run.
 const FOLDER: &str = "LOOKALIKE_CRASH_FOLDER";
@@ -112,7 +108,7 @@ fn say(line: &str) {
 /// came to its end first.
 fn kill_at(folder: &Path, point: usize) -> Option<Vec<String>> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "crash::child", "--nocapture", "--test-threads=1"])
         .env(FOLDER, folder)
         .env(POINT, point.to_string())
         .stdout(Stdio::piped())
@@ -380,7 +376,7 @@ fn kill_at_fetched(folder: &Path) {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
-                "restarted_child",
+                "crash::restarted_child",
                 "--nocapture",
                 "--test-threads=1",
             ])

@@ -1,17 +1,13 @@
 //! A change of encoder: refused until the vectors were made anew, from the originals, as a whole.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
-mod support;
-
 use std::path::Path;
 
+use crate::support::*;
 use lookalike_embed::{Models, ModelsConfig};
 use lookalike_engine::{
     DataLocation, Engine, EngineConfig, EngineError, ImageQuery, QueryContent, ReindexProgress,
     Reindexed,
 };
-use support::*;
 
 /// Another encoder for `clip-vit-b-32` than the built-in one: one of the small checkpoints.
 fn other_models() -> Models {

@@ -1,0 +1,23 @@
+//! The engine through its own handle, with the built-in encoder and real SQLite files.
+//!
+//! One binary: linking is what tests of a crate of this size wait for, and each binary is 100 MB on disk.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod support;
+
+mod archives;
+mod collections;
+mod crash;
+mod documents;
+mod filters;
+mod indexes;
+mod jobs;
+mod namespaces;
+mod odd_files;
+mod queries;
+mod reindex;
+mod remote;
+mod storage;
+mod stress;
+mod uploads;
