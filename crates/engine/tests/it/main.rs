@@ -1,4 +1,4 @@
-//! The engine through its own handle, with the built-in encoder and real SQLite files.
+//! The engine through its own handle, with the built-in encoder and a real database.
 //!
 //! One binary: linking is what tests of a crate of this size wait for, and each binary is 100 MB on disk.
 
