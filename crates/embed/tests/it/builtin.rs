@@ -169,8 +169,9 @@ fn picture_prepared_for_another_model_is_refused() {
     let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/gelu-f32");
     let clip = lookalike_embed::open_folder(&clip, &ModelsConfig::default()).unwrap();
     let foreign = clip.prepare(&pictures(&golden())[0]);
-    let answer =
-        support::block_on(builtin(1).embed_images(vec![foreign], lookalike_embed::Priority::Query));
+    let answer = crate::support::block_on(
+        builtin(1).embed_images(vec![foreign], lookalike_embed::Priority::Query),
+    );
     let error = answer.unwrap_err().to_string();
     assert!(
         error.contains("64 x 64") && error.contains("256 x 256"),

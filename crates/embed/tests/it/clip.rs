@@ -86,7 +86,7 @@ fn pictures(golden: &Golden) -> Vec<Pixels> {
 
 /// All at once, so that the batcher takes most of them together.
 fn embed_texts(model: &ServedModel, texts: &[&str]) -> Vec<TextEmbedding> {
-    support::block_on(async {
+    crate::support::block_on(async {
         let asked: Vec<_> = texts
             .iter()
             .map(|text| {
