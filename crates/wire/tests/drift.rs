@@ -57,6 +57,37 @@ macro_rules! for_every_request {
         $check::<DescribeDocumentRequest>();
         $check::<DeleteDocumentRequest>();
         $check::<QueryContentRequest>();
+        $check::<CreateCollectionRequest>();
+        $check::<DescribeCollectionRequest>();
+        $check::<ListCollectionsRequest>();
+        $check::<ModifyCollectionRequest>();
+        $check::<DeleteCollectionRequest>();
+        $check::<GrantCollectionRequest>();
+        $check::<CreateIndexRequest>();
+        $check::<DescribeIndexRequest>();
+        $check::<DeleteIndexRequest>();
+        $check::<ListIndicesRequest>();
+        $check::<DescribeCreateIndexJobRequest>();
+        $check::<CancelCreateIndexJobRequest>();
+        $check::<UpsertCollectionDataRequest>();
+        $check::<UpsertCollectionDataAsyncRequest>();
+        $check::<GetUpsertCollectionDataJobRequest>();
+        $check::<CancelUpsertCollectionDataJobRequest>();
+        $check::<DeleteCollectionDataRequest>();
+        $check::<UpdateCollectionDataMetadataRequest>();
+        $check::<QueryCollectionDataRequest>();
+        $check::<UpsertChunksRequest>();
+        $check::<ListChunksRequest>();
+        $check::<DeleteChunksRequest>();
+        $check::<TextEmbeddingRequest>();
+        $check::<RerankRequest>();
+        $check::<ListSupportModelsRequest>();
+        $check::<CreateAccountRequest>();
+        $check::<DescribeAccountsRequest>();
+        $check::<DescribeRegionsRequest>();
+        $check::<DescribeDbInstancesRequest>();
+        $check::<DescribeDbInstanceAttributeRequest>();
+        $check::<ModifyVectorConfigurationRequest>();
         $check::<AuthorizeFileUploadRequest>();
     };
 }
@@ -107,21 +138,42 @@ fn kind(field: &ContractField) -> Kind {
     }
 }
 
-fn wire_text(field: &ContractField) -> String {
+/// The parameters that carry a field's sample.
+fn wire_pairs(field: &ContractField) -> Vec<(String, String)> {
     let value = sample(&field.schema);
-    match (kind(field), &value) {
+    let text = match (kind(field), &value) {
         (Kind::Text, Value::String(text)) => text.clone(),
         (Kind::Boolean, _) => "True".to_owned(),
+        (Kind::Csv, _) => texts(&value).join(","),
+        (Kind::Flattened, _) => return dotted_pairs(&field.name, &value),
         _ => value.to_string(),
-    }
+    };
+    vec![(field.name.clone(), text)]
+}
+
+fn texts(list: &Value) -> Vec<&str> {
+    let items = list.as_array().expect("a list");
+    items
+        .iter()
+        .map(|item| item.as_str().expect("a list of texts"))
+        .collect()
+}
+
+fn dotted_pairs(name: &str, list: &Value) -> Vec<(String, String)> {
+    let entries = list.as_array().expect("a list").iter().enumerate();
+    entries
+        .flat_map(|(index, entry)| {
+            let members = entry.as_object().expect("a list of objects").iter();
+            members.map(move |(member, value)| {
+                let text = value.as_str().expect("flat objects of texts").to_owned();
+                (format!("{name}.{}.{member}", index + 1), text)
+            })
+        })
+        .collect()
 }
 
 fn full_request(operation: &Operation) -> BTreeMap<String, String> {
-    operation
-        .request
-        .iter()
-        .map(|field| (field.name.clone(), wire_text(field)))
-        .collect()
+    operation.request.iter().flat_map(wire_pairs).collect()
 }
 
 fn parameters(pairs: &BTreeMap<String, String>) -> Parameters {
@@ -292,6 +344,62 @@ fn the_irregular_wrappers_are_written_exactly() {
     }
     let nothing = serde_json::to_value(QueryContentResponse::default()).unwrap();
     assert_eq!(nothing["Matches"], json!({"MatchList": []}));
+}
+
+fn value<T: Default + serde::Serialize>() -> Value {
+    serde_json::to_value(T::default()).expect("replies are JSON")
+}
+
+#[test]
+fn the_wrappers_of_vector_replies_are_written_exactly() {
+    let found = QueryCollectionDataResponse {
+        matches: DataMatches {
+            list: vec![DataMatch {
+                values: Some(DenseValues { value: vec![0.1] }),
+                sparse_values: Some(SparseValues {
+                    indices: SparseIndices { indice: vec![3] },
+                    values: SparseWeights { value: vec![0.5] },
+                }),
+                ..Default::default()
+            }],
+        },
+        ..Default::default()
+    };
+    assert_eq!(
+        serde_json::to_value(&found).unwrap()["Matches"],
+        json!({"match": [{
+            "Id": "", "Score": 0.0, "Metadata": {}, "MetadataV2": {},
+            "Values": {"value": [0.1_f32]},
+            "SparseValues": {"Indices": {"Indice": [3]}, "Values": {"Value": [0.5]}},
+        }]})
+    );
+    let nothing =
+        |reply: Value, list: &str| assert_eq!(reply.pointer(list), Some(&json!([])), "{reply}");
+    nothing(value::<QueryCollectionDataResponse>(), "/Matches/match");
+    nothing(
+        value::<ListCollectionsResponse>(),
+        "/Collections/Collection",
+    );
+    nothing(value::<ListIndicesResponse>(), "/Indices/Indices");
+    nothing(value::<ListChunksResponse>(), "/Chunks/chunks");
+    nothing(value::<TextEmbeddingResponse>(), "/Results/Results");
+    nothing(value::<RerankResponse>(), "/Results/Results");
+    nothing(
+        value::<ListSupportModelsResponse>(),
+        "/ModelNames/modelNames",
+    );
+    nothing(
+        value::<DescribeAccountsResponse>(),
+        "/Accounts/DBInstanceAccount",
+    );
+    nothing(value::<DescribeDbInstancesResponse>(), "/Items/DBInstance");
+    nothing(
+        value::<DescribeDbInstanceAttributeResponse>(),
+        "/Items/DBInstanceAttribute",
+    );
+    nothing(value::<DescribeRegionsResponse>(), "/Regions/Region");
+    let switched = value::<ModifyVectorConfigurationResponse>();
+    assert_eq!(switched["Status"], json!(false));
 }
 
 #[test]

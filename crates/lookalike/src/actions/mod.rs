@@ -115,6 +115,37 @@ pub async fn answer(action: Action, call: &Call<'_>) -> Result<Response<Body>, F
         Action::DeleteDocument => run(call, document::delete).await,
         Action::QueryContent => run(call, query::query_content).await,
         Action::AuthorizeFileUpload => run(call, authorize_file_upload::authorize).await,
+        Action::CreateCollection
+        | Action::DescribeCollection
+        | Action::ListCollections
+        | Action::ModifyCollection
+        | Action::DeleteCollection
+        | Action::GrantCollection
+        | Action::CreateIndex
+        | Action::DescribeIndex
+        | Action::DeleteIndex
+        | Action::ListIndices
+        | Action::DescribeCreateIndexJob
+        | Action::CancelCreateIndexJob
+        | Action::UpsertCollectionData
+        | Action::UpsertCollectionDataAsync
+        | Action::GetUpsertCollectionDataJob
+        | Action::CancelUpsertCollectionDataJob
+        | Action::DeleteCollectionData
+        | Action::UpdateCollectionDataMetadata
+        | Action::QueryCollectionData
+        | Action::UpsertChunks
+        | Action::ListChunks
+        | Action::DeleteChunks
+        | Action::TextEmbedding
+        | Action::Rerank
+        | Action::ListSupportModels
+        | Action::CreateAccount
+        | Action::DescribeAccounts
+        | Action::DescribeRegions
+        | Action::DescribeDBInstances
+        | Action::DescribeDBInstanceAttribute
+        | Action::ModifyVectorConfiguration => Err(ApiError::not_yet(action.name()).into()),
     }
 }
 

@@ -335,13 +335,13 @@ async fn actions_that_are_not_served_say_so() {
         refusal("QueryContent", "2015-01-01").await.refusal(),
         (400, "NoSuchVersion".to_owned())
     );
-    let answer = refusal("Rerank", GPDB).await;
+    let answer = refusal("CreateDBInstance", GPDB).await;
     assert_eq!(answer.refusal(), (400, "UnsupportedOperation".to_owned()));
     assert!(
         answer.json()["Message"]
             .as_str()
             .unwrap()
-            .contains("Rerank is not supported here yet")
+            .contains("CreateDBInstance is not supported here yet")
     );
     assert_eq!(
         simple("POST", &server.endpoint, "/", &[]).await.refusal(),

@@ -62,11 +62,12 @@ impl CreateDocumentCollectionRequest {
     pub fn metadata_columns(&self) -> Result<Vec<(String, String)>, DtoError> {
         self.metadata
             .as_deref()
-            .map_or(Ok(Vec::new()), metadata_columns)
+            .map_or(Ok(Vec::new()), parse_metadata_columns)
     }
 }
 
-fn metadata_columns(text: &str) -> Result<Vec<(String, String)>, DtoError> {
+/// `Metadata` of the actions that declare columns.
+pub(super) fn parse_metadata_columns(text: &str) -> Result<Vec<(String, String)>, DtoError> {
     const FIELD: &str = "Metadata";
     let map: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
         DtoError::invalid(

@@ -35,10 +35,12 @@ request! {
     }
 }
 
-/// Reply of `UploadDocumentAsync`.
+pub type UploadDocumentAsyncResponse = JobAccepted;
+
+/// Reply of an action that only submits a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub struct UploadDocumentAsyncResponse {
+pub struct JobAccepted {
     pub request_id: String,
     pub status: String,
     pub message: String,

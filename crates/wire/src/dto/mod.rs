@@ -21,25 +21,45 @@ use crate::action::Action;
 use crate::error::ApiError;
 use crate::form::Parameters;
 
+mod account;
+mod chunk;
 mod collection;
+mod collection_data;
+mod collection_query;
+mod db_instance;
+mod db_instance_attribute;
 mod document;
+mod embedding;
 mod field;
 mod instance;
 mod job;
 mod namespace;
 mod object_upload;
 mod query;
+mod scalar_index;
 mod table;
+mod vector_collection;
+mod vector_configuration;
 mod vector_index;
 
+pub use account::*;
+pub use chunk::*;
 pub use collection::*;
+pub use collection_data::*;
+pub use collection_query::*;
+pub use db_instance::*;
+pub use db_instance_attribute::*;
 pub use document::*;
+pub use embedding::*;
 pub use field::{Csv, Field, Flattened, Json, Kind};
 pub use instance::*;
 pub use job::*;
 pub use namespace::*;
 pub use object_upload::*;
 pub use query::*;
+pub use scalar_index::*;
+pub use vector_collection::*;
+pub use vector_configuration::*;
 pub use vector_index::*;
 
 /// Whether a field that we decode changes anything.
@@ -161,6 +181,13 @@ impl Acknowledgement {
     }
 }
 
+/// The reply of actions that have no envelope.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct OnlyRequestId {
+    pub request_id: String,
+}
+
 /// `Status` of every successful reply.
 pub const STATUS_SUCCESS: &str = "success";
 /// `Message` of most successful replies.
@@ -187,6 +214,37 @@ pub const REQUESTS: &[(Action, &[FieldSpec])] = &[
     table::row::<DescribeDocumentRequest>(),
     table::row::<DeleteDocumentRequest>(),
     table::row::<QueryContentRequest>(),
+    table::row::<CreateCollectionRequest>(),
+    table::row::<DescribeCollectionRequest>(),
+    table::row::<ListCollectionsRequest>(),
+    table::row::<ModifyCollectionRequest>(),
+    table::row::<DeleteCollectionRequest>(),
+    table::row::<GrantCollectionRequest>(),
+    table::row::<CreateIndexRequest>(),
+    table::row::<DescribeIndexRequest>(),
+    table::row::<DeleteIndexRequest>(),
+    table::row::<ListIndicesRequest>(),
+    table::row::<DescribeCreateIndexJobRequest>(),
+    table::row::<CancelCreateIndexJobRequest>(),
+    table::row::<UpsertCollectionDataRequest>(),
+    table::row::<UpsertCollectionDataAsyncRequest>(),
+    table::row::<GetUpsertCollectionDataJobRequest>(),
+    table::row::<CancelUpsertCollectionDataJobRequest>(),
+    table::row::<DeleteCollectionDataRequest>(),
+    table::row::<UpdateCollectionDataMetadataRequest>(),
+    table::row::<QueryCollectionDataRequest>(),
+    table::row::<UpsertChunksRequest>(),
+    table::row::<ListChunksRequest>(),
+    table::row::<DeleteChunksRequest>(),
+    table::row::<TextEmbeddingRequest>(),
+    table::row::<RerankRequest>(),
+    table::row::<ListSupportModelsRequest>(),
+    table::row::<CreateAccountRequest>(),
+    table::row::<DescribeAccountsRequest>(),
+    table::row::<DescribeRegionsRequest>(),
+    table::row::<DescribeDbInstancesRequest>(),
+    table::row::<DescribeDbInstanceAttributeRequest>(),
+    table::row::<ModifyVectorConfigurationRequest>(),
     table::row::<AuthorizeFileUploadRequest>(),
 ];
 

@@ -258,3 +258,81 @@ fn every_supported_action_has_its_table() {
     let listed: Vec<Action> = REQUESTS.iter().map(|(action, _)| *action).collect();
     assert_eq!(listed, Action::ALL);
 }
+
+const ROWS: [(&str, &str); 3] = [
+    ("Collection", "c"),
+    ("NamespacePassword", "p"),
+    ("RegionId", "r"),
+];
+
+fn upsert(extra: &[(&str, &str)]) -> Result<UpsertCollectionDataRequest, DtoError> {
+    UpsertCollectionDataRequest::from_parameters(&parameters(&[&ROWS, extra].concat()))
+}
+
+#[test]
+fn a_workspace_may_name_the_instance_of_a_collection() {
+    let both = upsert(&[("DBInstanceId", "gp-1"), ("WorkspaceId", "gp-ws-1")]).unwrap();
+    assert_eq!(both.instance_id(), "gp-ws-1");
+    let workspace = upsert(&[("WorkspaceId", "gp-ws-1")]).unwrap();
+    assert_eq!(workspace.instance_id(), "gp-ws-1");
+    assert_eq!(
+        upsert(&[]).unwrap_err(),
+        DtoError::Missing {
+            field: "DBInstanceId"
+        }
+    );
+    let without = ModifyVectorConfigurationRequest::from_parameters(&parameters(&[]));
+    assert!(matches!(
+        without,
+        Err(DtoError::Missing {
+            field: "DBInstanceId"
+        })
+    ));
+}
+
+#[test]
+fn rows_are_read_as_clients_write_them() {
+    let text = r#"[{"Id":"a","Vector":[1,-2.5e-3,0.1],"Metadata":{"page":7,"title":"t"},"New":1},
+                   {"Id":null,"Vector":[1e39],"SparseVector":{"Indices":[3],"Values":[0.5]}}]"#;
+    let request = upsert(&[("DBInstanceId", "gp-1"), ("Rows", text)]).unwrap();
+    let rows = request.rows.unwrap().0;
+    assert_eq!(rows[0].vector.as_deref(), Some(&[1.0, -0.0025, 0.1][..]));
+    assert_eq!(rows[0].metadata.as_ref().unwrap()["page"], 7);
+    assert_eq!(rows[1].id, None);
+    assert_eq!(rows[1].vector.as_deref(), Some(&[f32::INFINITY][..]));
+    assert_eq!(rows[1].sparse_vector.as_ref().unwrap().indices, [3]);
+    for text in [
+        "{}",
+        "[{\"Vector\":[\"x\"]}]",
+        "[{\"Vector\":[NaN]}]",
+        "[{\"Vector\":[1,]}]",
+    ] {
+        let error: ApiError = upsert(&[("DBInstanceId", "gp-1"), ("Rows", text)])
+            .unwrap_err()
+            .into();
+        assert_eq!(error.field.as_deref(), Some("Rows"), "{text}");
+    }
+}
+
+#[test]
+fn rows_to_delete_are_lists_of_values() {
+    let delete = |text: Option<&str>| {
+        DeleteCollectionDataRequest {
+            collection_data: text.map(str::to_owned),
+            ..Default::default()
+        }
+        .values()
+    };
+    assert_eq!(delete(None), Ok(None));
+    assert_eq!(
+        delete(Some(r#"{"ref_doc_id":["x","y"],"page":[1]}"#)),
+        Ok(Some(vec![
+            ("ref_doc_id".to_owned(), vec!["x".into(), "y".into()]),
+            ("page".to_owned(), vec![1.into()]),
+        ]))
+    );
+    for text in ["[]", r#"{"a":"x"}"#, "a = 1"] {
+        let error: ApiError = delete(Some(text)).unwrap_err().into();
+        assert_eq!(error.field.as_deref(), Some("CollectionData"), "{text}");
+    }
+}
