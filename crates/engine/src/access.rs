@@ -1,9 +1,11 @@
 //! Who may do what: the manager account of an instance and the password of a namespace.
 //!
-//! Every operation starts with one of the two checks here and goes on with the id it returns. The
-//! rules are semantics.md rows 1 to 3 and 5, and "Two kinds of credential inside a request".
+//! Every operation starts with one of the two checks here and goes on with the id it returns. A
+//! manager is an account of the configuration, a privileged one of `CreateAccount`, or, where the
+//! configuration names none, the one that initialised the instance. The other rules are semantics.md rows 1 to 3 and 5, and "Two kinds of credential inside a request".
 
 use crate::{
+    account::AccountKind,
     engine::Inner,
     error::{Credential, EngineError, Subject},
     name::{InstanceId, NamespaceName},
@@ -41,11 +43,21 @@ impl Inner {
         access: &ManagerAccess,
     ) -> Result<InstanceRow, EngineError> {
         self.check_instance_is_listed(&access.instance)?;
-        self.check_configured_manager(access)?;
+        let standing = self.standing(access).await?;
         let row = store::instance::find(&mut *self.store.reader().await?, &access.instance).await?;
-        let row = row.ok_or_else(|| not_initialised(&access.instance))?;
-        self.check_first_manager(access, &row).await?;
-        Ok(row)
+        let good = match (standing, &row) {
+            (Standing::Manager, _) | (Standing::Open, None) => true,
+            (Standing::Stranger, None) => false,
+            (Standing::Open | Standing::Stranger, Some(row)) => {
+                self.is_first_manager(access, row).await?
+            }
+        };
+        if !good {
+            return Err(EngineError::Denied {
+                what: Credential::Manager,
+            });
+        }
+        row.ok_or_else(|| not_initialised(&access.instance))
     }
 
     /// Checks the manager account; an instance that does not exist comes to be, with this account
@@ -105,7 +117,10 @@ impl Inner {
         }
     }
 
-    fn check_instance_is_listed(&self, instance: &InstanceId) -> Result<(), EngineError> {
+    pub(crate) fn check_instance_is_listed(
+        &self,
+        instance: &InstanceId,
+    ) -> Result<(), EngineError> {
         match &self.config.instances {
             Some(listed) if !listed.contains(instance) => {
                 Err(EngineError::not_found(Subject::Instance, instance))
@@ -114,41 +129,63 @@ impl Inner {
         }
     }
 
-    /// With accounts in the configuration, one of them is needed.
-    fn check_configured_manager(&self, access: &ManagerAccess) -> Result<(), EngineError> {
-        let managers = &self.config.managers;
-        let known = managers.iter().any(|manager| {
+    /// What the configuration and the accounts made by `CreateAccount` say about an account.
+    async fn standing(&self, access: &ManagerAccess) -> Result<Standing, EngineError> {
+        let configured = &self.config.managers;
+        let is_configured = configured.iter().any(|manager| {
             manager.account == access.account && same_secret(&manager.password, &access.password)
         });
-        if managers.is_empty() || known {
-            Ok(())
-        } else {
-            Err(EngineError::Denied {
-                what: Credential::Manager,
-            })
+        if is_configured {
+            return Ok(Standing::Manager);
         }
+        let made = store::account::list(&mut *self.store.reader().await?, &access.instance).await?;
+        let mut privileged = made;
+        privileged.retain(|row| row.kind == AccountKind::Super);
+        if configured.is_empty() && privileged.is_empty() {
+            return Ok(Standing::Open);
+        }
+        let row = privileged
+            .into_iter()
+            .find(|row| row.name == access.account);
+        let is_privileged = match row {
+            Some(row) => {
+                self.passwords
+                    .matches(&access.password, &row.password_hash)
+                    .await?
+            }
+            None => false,
+        };
+        Ok(if is_privileged {
+            Standing::Manager
+        } else {
+            Standing::Stranger
+        })
     }
 
-    /// Without, the account that initialised the instance is the manager.
-    async fn check_first_manager(
+    /// Without configured accounts, the one that initialised the instance is a manager.
+    async fn is_first_manager(
         &self,
         access: &ManagerAccess,
         row: &InstanceRow,
-    ) -> Result<(), EngineError> {
-        let is_manager = !self.config.managers.is_empty()
-            || (row.manager_account == access.account
-                && self
-                    .passwords
-                    .matches(&access.password, &row.manager_hash)
-                    .await?);
-        if is_manager {
-            Ok(())
-        } else {
-            Err(EngineError::Denied {
-                what: Credential::Manager,
-            })
-        }
+    ) -> Result<bool, EngineError> {
+        Ok(self.config.managers.is_empty()
+            && row.manager_account == access.account
+            && self
+                .passwords
+                .matches(&access.password, &row.manager_hash)
+                .await?)
     }
+}
+
+/// How an account stands to an instance, whoever initialised it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Configured, or made as a privileged account.
+    Manager,
+    /// There are such accounts, and this is none of them.
+    Stranger,
+    /// There are none: who comes first is the manager.
+    Open,
 }
 
 /// Semantics.md row 5.

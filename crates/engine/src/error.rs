@@ -11,6 +11,8 @@ use crate::name::NameError;
 pub enum Subject {
     /// A `DBInstanceId` outside the configured list.
     Instance,
+    /// A database account of an instance.
+    Account,
     /// A namespace.
     Namespace,
     /// A collection.
@@ -27,6 +29,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Instance => "instance",
+            Self::Account => "account",
             Self::Namespace => "namespace",
             Self::Collection => "collection",
             Self::File => "file",
@@ -153,6 +156,7 @@ impl From<NameError> for EngineError {
     fn from(error: NameError) -> Self {
         let field = match error.what {
             "instance id" => "DBInstanceId",
+            "account name" => "AccountName",
             "namespace" => "Namespace",
             "collection" => "Collection",
             "file name" => "FileName",

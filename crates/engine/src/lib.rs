@@ -9,6 +9,7 @@
 //! nothing of it.
 
 mod access;
+mod account;
 mod clock;
 mod collection;
 mod columns;
@@ -22,6 +23,7 @@ mod fetch;
 mod filter;
 mod housekeeping;
 mod index_options;
+mod instance;
 mod jobs;
 pub mod metadata;
 mod name;
@@ -40,6 +42,7 @@ pub use lookalike_index::Metric;
 
 pub use self::{
     access::{ManagerAccess, NamespaceAccess},
+    account::{Account, AccountKind, NewAccount},
     collection::{
         Collection, CollectionKind, CollectionSettings, DEFAULT_EMBEDDING_MODEL, NewCollection,
         metric_from_name, metric_name,
@@ -52,10 +55,11 @@ pub use self::{
     filter::FilterLimits,
     housekeeping::Collected,
     index_options::IndexOptions,
+    instance::Instance,
     jobs::{EntryFailure, FailureKind, Job, JobFailure, JobStatus, Source, SubmitUpload, Usage},
     name::{
-        CollectionName, ColumnName, FileName, InstanceId, JobId, NameError, NamespaceName,
-        ObjectId, ObjectKey,
+        AccountName, CollectionName, ColumnName, FileName, InstanceId, JobId, NameError,
+        NamespaceName, ObjectId, ObjectKey,
     },
     namespace::Namespace,
     objects::{ObjectFile, ObjectReader},

@@ -58,6 +58,11 @@ checked_name! {
     InstanceId, "instance id", check_free_text::<256>
 }
 checked_name! {
+    /// An account of an instance: 2 to 16 lower-case letters, digits and underscores, a letter first, a letter or digit
+    /// last, not starting with `gp` (semantics.md, `AccountOrPassword.VerificationError`).
+    AccountName, "account name", check_account_name
+}
+checked_name! {
     /// A namespace: 1 to 63 bytes, a letter or underscore, then letters, digits, underscores
     /// (ASCII); case is kept and compared exactly (semantics.md row 43).
     NamespaceName, "namespace", check_object_name
@@ -172,6 +177,26 @@ fn check_object_name(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+fn check_account_name(text: &str) -> Result<(), String> {
+    let characters_are_good = text
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    let well_formed = (2..=16).contains(&text.len())
+        && characters_are_good
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && !text.ends_with('_')
+        && !text.starts_with("gp");
+    if well_formed {
+        Ok(())
+    } else {
+        Err(
+            "must have 2 to 16 lower-case letters, digits and underscores, start with a letter, end with a letter or \
+             digit, and not start with gp"
+                .to_owned(),
+        )
+    }
+}
+
 fn check_free_text<const MAX_BYTES: usize>(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("must not be empty".to_owned());
@@ -220,6 +245,27 @@ mod tests {
                 CollectionName::new(bad).is_err(),
                 "{bad:?} should be refused"
             );
+        }
+    }
+
+    #[test]
+    fn account_names_follow_the_rule_at_its_edges() {
+        for good in ["ab", "a1", "a_b", "agp", &"x".repeat(16)] {
+            assert!(AccountName::new(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "1a",
+            "_a",
+            "a_",
+            "gpx",
+            "Ab",
+            "a-b",
+            "aé",
+            &"x".repeat(17),
+        ] {
+            assert!(AccountName::new(bad).is_err(), "{bad}");
         }
     }
 

@@ -218,6 +218,7 @@ pub fn api_error(error: &EngineError) -> ApiError {
 fn not_found(what: Subject) -> ErrorCode {
     match what {
         Subject::Instance => ErrorCode::InvalidDbInstanceIdNotFound,
+        Subject::Account => ErrorCode::InvalidAccountNotFound,
         Subject::Namespace => ErrorCode::NamespaceNotFound,
         Subject::Collection => ErrorCode::CollectionNotFound,
         Subject::File | Subject::Object => ErrorCode::FileNotFound,
@@ -225,10 +226,11 @@ fn not_found(what: Subject) -> ErrorCode {
     }
 }
 
-/// Only a collection can be in the way of a new one; the rest is replaced or numbered by the engine.
+/// Only a collection or an account can be in the way of a new one; the rest is replaced or numbered by the engine.
 fn already_exists(what: Subject) -> ErrorCode {
     match what {
         Subject::Collection => ErrorCode::CollectionAlreadyExists,
+        Subject::Account => ErrorCode::InvalidAccountNameDuplicate,
         Subject::Instance | Subject::Namespace | Subject::File | Subject::Job | Subject::Object => {
             ErrorCode::InvalidParameter
         }

@@ -86,6 +86,7 @@ codes! {
     InstanceNotSupportVector = "Instance.NotSupportVector", 400, Sdk, "The instance has no vector database yet, please call InitVectorDatabase first.";
     AccountOrPasswordVerificationError = "AccountOrPassword.VerificationError", 500, Docs, "verification account name or password failed, please check.";
     InvalidAccountNotFound = "Abs.InvalidAccount.NotFound", 404, Docs, "The account is invalid or is not found.";
+    InvalidAccountNameDuplicate = "InvalidAccountName.Duplicate", 400, Ours, "The account name already exists.";
 
     // Namespaces, collections, documents, jobs.
     NamespaceNotFound = "Namespace.NotFound", 404, Ours, "The namespace is not existed, please check if the namespace name is corrected.";

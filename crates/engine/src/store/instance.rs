@@ -1,5 +1,7 @@
 //! Table `instances`: one row for each instance that has been initialised.
 
+use std::collections::BTreeMap;
+
 use sqlx::{Row, SqliteConnection};
 
 use crate::{error::EngineError, name::InstanceId};
@@ -48,4 +50,24 @@ pub(crate) async fn insert(
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Every instance on which something was made, an account included, and when first.
+pub(crate) async fn list(
+    connection: &mut SqliteConnection,
+) -> Result<BTreeMap<InstanceId, i64>, EngineError> {
+    let rows = sqlx::query(
+        "SELECT name, MIN(created_at) FROM (
+             SELECT name, created_at FROM instances
+             UNION ALL SELECT instance, created_at FROM accounts)
+         GROUP BY name",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let name: String = row.try_get(0)?;
+            Ok((InstanceId::new(name)?, row.try_get(1)?))
+        })
+        .collect()
 }

@@ -7,6 +7,7 @@
 //! writers never meet; whoever holds a connection asks for no second one (in memory there is only
 //! one); a collection's index lock is taken after the connection, never before.
 
+pub(crate) mod account;
 pub(crate) mod chunk;
 pub(crate) mod collection;
 pub(crate) mod document;

@@ -4,10 +4,12 @@
 //! the engine and the result into the reply; it decides nothing itself.
 
 mod access;
+mod account;
 mod authorize_file_upload;
 mod collection;
 mod document;
 mod index_options;
+mod instance;
 mod job;
 mod namespace;
 mod query;
@@ -92,6 +94,17 @@ impl<'a> Call<'a> {
             (None, None) => "http://127.0.0.1".to_owned(),
         }
     }
+
+    /// The two parts of that address, the port as text.
+    fn host_and_port(&self) -> (String, String) {
+        let public = self.app.public_url.as_ref().and_then(HostPort::of);
+        let address = public.or_else(|| self.address.clone());
+        let port = address.as_ref().and_then(HostPort::port);
+        (
+            address.map_or_else(|| "127.0.0.1".to_owned(), |address| address.host()),
+            port.map(|port| port.to_string()).unwrap_or_default(),
+        )
+    }
 }
 
 /// Decodes, handles and encodes one action.
@@ -115,6 +128,11 @@ pub async fn answer(action: Action, call: &Call<'_>) -> Result<Response<Body>, F
         Action::DeleteDocument => run(call, document::delete).await,
         Action::QueryContent => run(call, query::query_content).await,
         Action::AuthorizeFileUpload => run(call, authorize_file_upload::authorize).await,
+        Action::CreateAccount => run(call, account::create).await,
+        Action::DescribeAccounts => run(call, account::describe).await,
+        Action::DescribeRegions => run(call, instance::describe_regions).await,
+        Action::DescribeDBInstances => run(call, instance::list).await,
+        Action::DescribeDBInstanceAttribute => run(call, instance::describe).await,
         Action::CreateCollection
         | Action::DescribeCollection
         | Action::ListCollections
@@ -140,11 +158,6 @@ pub async fn answer(action: Action, call: &Call<'_>) -> Result<Response<Body>, F
         | Action::TextEmbedding
         | Action::Rerank
         | Action::ListSupportModels
-        | Action::CreateAccount
-        | Action::DescribeAccounts
-        | Action::DescribeRegions
-        | Action::DescribeDBInstances
-        | Action::DescribeDBInstanceAttribute
         | Action::ModifyVectorConfiguration => Err(ApiError::not_yet(action.name()).into()),
     }
 }

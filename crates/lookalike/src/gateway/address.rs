@@ -65,6 +65,16 @@ impl HostPort {
         })
     }
 
+    /// The host alone, an IPv6 address in brackets.
+    pub fn host(&self) -> String {
+        self.host.to_string()
+    }
+
+    /// The port, where one is named.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
     /// Says the port also where the client left it out. The SDKs change between HTTP and HTTPS on their way
     /// through an upload, and this server speaks both on the port that the client used: without the port they
     /// would go elsewhere.

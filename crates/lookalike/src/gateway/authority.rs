@@ -35,8 +35,8 @@ const MAX_KEPT: usize = 256;
 
 /// Regions whose object-store names are in every certificate, so that a client whose DNS or hosts file points
 /// the cloud's names here finds a certificate for them. A wildcard covers one label only, which is why each
-/// region needs its own.
-const REGIONS: [&str; 30] = [
+/// region needs its own. `DescribeRegions` lists them.
+pub const REGIONS: [&str; 30] = [
     "cn-hangzhou",
     "cn-shanghai",
     "cn-beijing",

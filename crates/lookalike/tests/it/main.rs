@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod hub;
+mod instances;
 mod program;
 mod server;
 mod wire;

@@ -25,6 +25,7 @@ request! {
     /// The accounts of an instance.
     DescribeAccountsRequest: DescribeAccounts -> DescribeAccountsResponse {
         optional account_name: String = "AccountName", Used;
+        /// `Super` (also when absent), `Normal` or `All`.
         optional account_type: String = "AccountType", Used;
         required db_instance_id: String = "DBInstanceId", Used;
     }
@@ -54,7 +55,7 @@ pub struct AccountItem {
     pub db_instance_id: String,
     pub account_name: String,
     pub account_description: String,
-    /// `1` when the account can be used.
+    /// `1`: it can be used.
     pub account_status: String,
     pub account_type: String,
 }

@@ -62,7 +62,8 @@ request! {
         optional db_instance_description: String = "DBInstanceDescription", Used;
         /// Comma list that the caller joins; only these.
         optional db_instance_ids: String = "DBInstanceIds", Used;
-        optional db_instance_modes: Csv = "DBInstanceModes", Accepted;
+        /// Only those of one of these modes.
+        optional db_instance_modes: Csv = "DBInstanceModes", Used;
         /// Only those in one of these states.
         optional db_instance_statuses: Csv = "DBInstanceStatuses", Used;
         optional instance_deploy_types: Csv = "InstanceDeployTypes", Accepted;
