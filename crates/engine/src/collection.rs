@@ -13,16 +13,18 @@ use crate::{
     error::{EngineError, Subject},
     index_options::IndexOptions,
     jobs::{FailureKind, JobFailure},
-    metadata::Columns,
+    metadata::{self, Columns},
     name::{CollectionName, NamespaceName},
+    scalar_index,
     store::{self, collection::CollectionRow},
+    vector_index,
 };
 
 /// The model of a collection that names none.
 pub const DEFAULT_EMBEDDING_MODEL: &str = "text-embedding-v3";
 
 /// The full-text tokeniser of a collection that names none.
-const DEFAULT_PARSER: &str = "zh_cn";
+pub(crate) const DEFAULT_PARSER: &str = "zh_cn";
 
 /// A collection to be made. Texts are as a request has them; the engine checks them all.
 #[derive(Debug, Clone)]
@@ -153,22 +155,9 @@ impl Engine {
     ) -> Result<Collection, EngineError> {
         let instance = self.inner.check_manager(access).await?;
         let collection = self.inner.plan_collection(new)?;
-        let mut transaction = self.inner.store.begin().await?;
-        let namespace = store::namespace::find(&mut transaction, instance.id, &new.namespace)
-            .await?
-            .ok_or_else(|| EngineError::not_found(Subject::Namespace, &new.namespace))?;
-        let row = store::collection::NewRow {
-            namespace_id: namespace.id,
-            collection: &collection,
-            now: clock::now(),
-        };
-        store::collection::insert(&mut transaction, row)
-            .await?
-            .ok_or_else(|| EngineError::AlreadyExists {
-                what: Subject::Collection,
-                name: collection.name.to_string(),
-            })?;
-        transaction.commit().await?;
+        self.inner
+            .insert_collection(instance.id, &new.namespace, &collection)
+            .await?;
         tracing::info!(
             instance = %access.instance, namespace = %new.namespace, collection = %new.name,
             model = collection.embedding_model, encoder = collection.encoder_name,
@@ -217,6 +206,16 @@ impl Engine {
         self.inner
             .find_document_collection(namespace_id, name)
             .await?;
+        self.remove_collection(access, namespace_id, name).await
+    }
+
+    /// Removes a collection that was looked up.
+    pub(crate) async fn remove_collection(
+        &self,
+        access: &NamespaceAccess,
+        namespace_id: i64,
+        name: &CollectionName,
+    ) -> Result<(), EngineError> {
         let (inner, deleted) = (Arc::clone(&self.inner), name.clone());
         let work = async move { inner.delete_collection(namespace_id, &deleted).await };
         self.inner.to_the_end(work).await?;
@@ -256,6 +255,36 @@ impl Inner {
         }
     }
 
+    /// Adds a collection that was planned, with the indexes it was asked for with.
+    pub(crate) async fn insert_collection(
+        &self,
+        instance_id: i64,
+        namespace: &NamespaceName,
+        collection: &Collection,
+    ) -> Result<(), EngineError> {
+        let mut transaction = self.store.begin().await?;
+        let found = store::namespace::find(&mut transaction, instance_id, namespace)
+            .await?
+            .ok_or_else(|| EngineError::not_found(Subject::Namespace, namespace))?;
+        let now = clock::now();
+        let row = store::collection::NewRow {
+            namespace_id: found.id,
+            collection,
+            now,
+        };
+        let id = store::collection::insert(&mut transaction, row)
+            .await?
+            .ok_or_else(|| EngineError::AlreadyExists {
+                what: Subject::Collection,
+                name: collection.name.to_string(),
+            })?;
+        if collection.dimension == 0 {
+            vector_index::strike_out(&mut transaction, id, now).await?;
+        }
+        scalar_index::insert_first(&mut transaction, id, collection, now).await?;
+        Ok(transaction.commit().await?)
+    }
+
     async fn delete_collection(
         &self,
         namespace_id: i64,
@@ -284,7 +313,7 @@ impl Inner {
 
     /// Checks a new collection and works out what it will be.
     fn plan_collection(&self, new: &NewCollection) -> Result<Collection, EngineError> {
-        let columns = Columns::parse(&new.metadata)?;
+        let columns = Columns::parse(&new.metadata, metadata::RESERVED_IN_DOCUMENTS)?;
         let model_name = new
             .embedding_model
             .as_deref()

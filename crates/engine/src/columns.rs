@@ -11,6 +11,8 @@
 
 mod load;
 
+pub(crate) use self::load::BATCH_ROWS;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},

@@ -78,6 +78,9 @@ pub struct Limits {
     pub max_error_chars: usize,
     /// Bytes of one `Metadata` value of an upload.
     pub max_metadata_bytes: usize,
+    /// Bytes of one line of a file of rows; the service takes 10 MB in a call (semantics.md,
+    /// `UpsertCollectionData`), and so the server refuses a call by the same setting.
+    pub max_rows_bytes: usize,
     /// Bytes of a query text.
     pub max_query_text_bytes: usize,
     /// Bounds for one `Filter` or `OrderBy`.
@@ -99,6 +102,7 @@ impl Default for Limits {
             enforce_model_image_bytes: true,
             max_error_chars: 4096,
             max_metadata_bytes: 64 * 1024,
+            max_rows_bytes: 10_000_000,
             max_query_text_bytes: 64 * 1024,
             filter: FilterLimits::default(),
             max_concurrent_queries: 64,

@@ -21,6 +21,8 @@ pub enum Subject {
     File,
     /// An upload job.
     Job,
+    /// A scalar index.
+    Index,
     /// A stored object.
     Object,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for Subject {
             Self::Collection => "collection",
             Self::File => "file",
             Self::Job => "job",
+            Self::Index => "index",
             Self::Object => "object",
         })
     }
@@ -162,6 +165,8 @@ impl From<NameError> for EngineError {
             "file name" => "FileName",
             "job id" => "JobId",
             "object key" => "FileUrl",
+            "index" => "IndexName",
+            "row id" => "Ids",
             _ => "Metadata",
         };
         Self::invalid(field, error.to_string())

@@ -33,9 +33,12 @@ mod password;
 mod query;
 mod reindex;
 mod resident;
+mod rows;
+mod scalar_index;
 mod secret;
 mod store;
 mod upload;
+mod vector_collection;
 mod vector_index;
 
 pub use lookalike_index::Metric;
@@ -56,16 +59,25 @@ pub use self::{
     housekeeping::Collected,
     index_options::IndexOptions,
     instance::Instance,
-    jobs::{EntryFailure, FailureKind, Job, JobFailure, JobStatus, Source, SubmitUpload, Usage},
+    jobs::{
+        EntryFailure, FailureKind, Job, JobFailure, JobStatus, Source, SubmitRows, SubmitUpload,
+        Usage,
+    },
     name::{
-        AccountName, CollectionName, ColumnName, FileName, InstanceId, JobId, NameError,
+        AccountName, CollectionName, ColumnName, FileName, IndexName, InstanceId, JobId, NameError,
         NamespaceName, ObjectId, ObjectKey,
     },
     namespace::Namespace,
     objects::{ObjectFile, ObjectReader},
-    query::{DEFAULT_TOP_K, ImageQuery, MAX_TOP_K, Match, QueryContent, QueryResult},
+    query::{
+        DEFAULT_TOP_K, ImageQuery, MAX_TOP_K, Match, QueryContent, QueryResult, QueryRows,
+        RowMatch, RowsResult,
+    },
     reindex::{ReindexProgress, Reindexed},
+    rows::{DeleteRows, MAX_SPARSE_ELEMENTS, NewRow, SparseVector, UpdateRows, UpsertRows},
+    scalar_index::{IndexMethod, NewScalarIndex, ScalarIndex},
     secret::Secret,
     upload::{StoredUpload, Upload},
+    vector_collection::{Grant, NewGrant, NewVectorCollection},
     vector_index::{IndexKind, NewVectorIndex},
 };

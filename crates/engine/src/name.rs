@@ -76,6 +76,14 @@ checked_name! {
     ColumnName, "metadata field", check_object_name
 }
 checked_name! {
+    /// A scalar index: the same rule as [`NamespaceName`].
+    IndexName, "index", check_object_name
+}
+checked_name! {
+    /// What a caller calls a row of a vector collection: 1 to 1024 bytes without control characters.
+    RowId, "row id", check_free_text::<1024>
+}
+checked_name! {
     /// The name a document is known by in its collection, 1 to 1024 bytes without control
     /// characters. For an image out of an archive it is the path inside the archive.
     FileName, "file name", check_free_text::<1024>
@@ -98,6 +106,13 @@ impl Default for NamespaceName {
 
 impl JobId {
     /// A new random id.
+    pub(crate) fn random() -> Self {
+        Self(uuid::Uuid::new_v4().to_string())
+    }
+}
+
+impl RowId {
+    /// A new random id, for a row that came without one.
     pub(crate) fn random() -> Self {
         Self(uuid::Uuid::new_v4().to_string())
     }

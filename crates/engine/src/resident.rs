@@ -61,13 +61,21 @@ impl Resident {
     }
 
     /// Commits a transaction that asks for another kind of index, and begins to make it. Searches
-    /// are exact until it is made. Never in a task that may be dropped.
+    /// are exact until it is made. A metric that some vector does not suit is refused. Never in a
+    /// task that may be dropped.
     pub(crate) async fn remake(
         &self,
         transaction: Transaction<'static, Sqlite>,
         options: Options,
     ) -> Result<(), EngineError> {
         let mut index = Arc::clone(&self.index).write_owned().await;
+        if options.metric != index.metric() {
+            let wanted = options.clone();
+            let check = move || load::check_blocking(&index, wanted).map(|()| index);
+            index = tokio::task::spawn_blocking(check)
+                .await
+                .map_err(EngineError::internal)??;
+        }
         transaction.commit().await?;
         let folder = self.folder.clone();
         let work = move || load::remake_blocking(&mut index, folder.as_deref(), options);
@@ -95,6 +103,11 @@ impl<'a> Changing<'a> {
         self.changes.push(Change::Insert { key, vector });
         self.touched.push(key);
         Ok(())
+    }
+
+    /// Says that something of a row besides its vector changes.
+    pub(crate) fn touch(&mut self, key: u64) {
+        self.touched.push(key);
     }
 
     /// Forgets a key, if it is there.

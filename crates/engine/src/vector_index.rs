@@ -10,7 +10,7 @@ use sqlx::SqliteConnection;
 use crate::{
     access::ManagerAccess,
     clock,
-    collection::{Collection, metric_name},
+    collection::{CollectionKind, metric_name},
     engine::{Engine, Inner},
     error::{EngineError, Subject},
     index_options::{self, IndexOptions},
@@ -60,7 +60,8 @@ pub struct NewVectorIndex {
     pub kind: IndexKind,
     /// Must be the collection's; needed for a dense index.
     pub dimension: Option<u32>,
-    /// The collection's when absent; a sparse index knows the inner product only.
+    /// The collection's when absent; a sparse index knows the inner product only. That of a document
+    /// collection stays what it was made with.
     pub metric: Option<Metric>,
     /// The rest.
     pub options: IndexOptions,
@@ -76,6 +77,7 @@ struct StoredIndex {
 impl Engine {
     /// Makes an index. A document collection has one from the start, and nothing public says
     /// what a second one of its kind does: the newest counts, so that set-up scripts can be repeated.
+    /// In a vector collection its dimension and metric become the collection's own.
     pub async fn create_vector_index(
         &self,
         access: &ManagerAccess,
@@ -93,16 +95,28 @@ impl Engine {
             metric: new.metric.map(metric_name).map(str::to_owned),
             options,
         };
-        let row = self
+        let mut row = self
             .inner
             .find_in(instance.id, &new.namespace, &new.collection)
             .await?;
+        let mut metric = None;
         if new.kind == IndexKind::Dense {
+            if row.collection.dimension == 0
+                && let Some(dimension) = new.dimension
+            {
+                row = self.inner.settle_dimension(&row, dimension).await?;
+            }
             check_dimension(new.dimension, row.collection.dimension)?;
+            metric = (new.metric).filter(|_| row.collection.kind == CollectionKind::Vector);
         }
         let (inner, kind) = (Arc::clone(&self.inner), new.kind);
+        let change = IndexChange {
+            kind,
+            stored: Some(stored),
+            metric,
+        };
         self.inner
-            .to_the_end(async move { inner.write_index(&row, kind, Some(stored)).await })
+            .to_the_end(async move { inner.write_index(&row, change).await })
             .await
     }
 
@@ -121,8 +135,13 @@ impl Engine {
             .find_in(instance.id, namespace, collection)
             .await?;
         let inner = Arc::clone(&self.inner);
+        let change = IndexChange {
+            kind,
+            stored: None,
+            metric: None,
+        };
         self.inner
-            .to_the_end(async move { inner.write_index(&row, kind, None).await })
+            .to_the_end(async move { inner.write_index(&row, change).await })
             .await
     }
 }
@@ -147,35 +166,70 @@ impl Inner {
     async fn write_index(
         &self,
         row: &CollectionRow,
-        kind: IndexKind,
-        stored: Option<StoredIndex>,
+        change: IndexChange,
     ) -> Result<(), EngineError> {
+        if row.collection.dimension == 0 {
+            // There are no vectors, and nothing says how long they will be.
+            let mut transaction = self.store.begin().await?;
+            change.write(&mut transaction, row).await?;
+            return Ok(transaction.commit().await?);
+        }
         let resident = self.residents.get(&self.store, row).await?;
         let mut transaction = self.store.begin().await?;
-        if store::collection::find_by_id(&mut transaction, row.id)
+        let found = store::collection::find_by_id(&mut transaction, row.id)
             .await?
-            .is_none()
-        {
-            return Err(EngineError::not_found(
-                Subject::Collection,
-                &row.collection.name,
-            ));
-        }
-        let before = dense_options(&mut transaction, row).await?;
-        let settings = serde_json::to_string(&stored).map_err(EngineError::internal)?;
-        let kind = kind.as_str();
-        store::vector_index::upsert(&mut transaction, row.id, kind, &settings, clock::now())
-            .await?;
-        let after = dense_options(&mut transaction, row).await?;
+            .ok_or_else(|| EngineError::not_found(Subject::Collection, &row.collection.name))?;
+        let before = (
+            dense_options(&mut transaction, row).await?,
+            found.collection.metric,
+        );
+        change.write(&mut transaction, row).await?;
+        let after = (
+            dense_options(&mut transaction, row).await?,
+            change.metric.unwrap_or(found.collection.metric),
+        );
         if before == after {
             return Ok(transaction.commit().await?);
         }
-        let Collection {
-            dimension, metric, ..
-        } = row.collection;
-        let options = index_options::for_search(after.as_ref(), dimension, metric);
+        let dimension = row.collection.dimension;
+        let options = index_options::for_search(after.0.as_ref(), dimension, after.1);
         resident.remake(transaction, options).await
     }
+}
+
+/// What is to be written down of an index.
+struct IndexChange {
+    kind: IndexKind,
+    /// `None` strikes it out.
+    stored: Option<StoredIndex>,
+    /// What the vectors of the collection are compared by from then on.
+    metric: Option<Metric>,
+}
+
+impl IndexChange {
+    async fn write(
+        &self,
+        connection: &mut SqliteConnection,
+        row: &CollectionRow,
+    ) -> Result<(), EngineError> {
+        let settings = serde_json::to_string(&self.stored).map_err(EngineError::internal)?;
+        let kind = self.kind.as_str();
+        store::vector_index::upsert(connection, row.id, kind, &settings, clock::now()).await?;
+        if let Some(metric) = self.metric {
+            store::collection::set_metric(connection, row.id, metric).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Strikes out the dense index of a collection that was made without one.
+pub(crate) async fn strike_out(
+    connection: &mut SqliteConnection,
+    collection_id: i64,
+    now: i64,
+) -> Result<(), EngineError> {
+    let kind = IndexKind::Dense.as_str();
+    store::vector_index::upsert(connection, collection_id, kind, "null", now).await
 }
 
 /// What the index over a collection's vectors is to be: as asked for last, or else as the
@@ -199,6 +253,10 @@ fn check_dimension(given: Option<u32>, expected: u32) -> Result<(), EngineError>
         Some(given) => Err(EngineError::invalid(
             "Dimension",
             format!("the collection's vectors have {expected} dimensions, not {given}"),
+        )),
+        None if expected == 0 => Err(EngineError::invalid(
+            "Dimension",
+            "is needed for a dense index; nothing has said yet how long the vectors are",
         )),
         None => Err(EngineError::invalid(
             "Dimension",

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Rows parsed at a time.
-const BATCH_ROWS: usize = 1024;
+pub(crate) const BATCH_ROWS: usize = 1024;
 
 /// Reads some rows again: those that are gone die, the others get new places.
 pub(super) async fn again(

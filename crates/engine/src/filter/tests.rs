@@ -19,7 +19,7 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn new(declared: &str, rows: &[Value]) -> Self {
-        let columns = Columns::parse(declared).unwrap();
+        let columns = Columns::parse(declared, &[]).unwrap();
         let stored = |(at, row): (usize, &Value)| {
             let given: Map<String, Value> = row.as_object().unwrap().clone();
             StoredRow {

@@ -48,6 +48,8 @@ pub(crate) enum Ending {
     },
     /// Its images were looked at, nothing is stored but a list of them.
     DryRun { images: Vec<Indexed> },
+    /// All rows of its file are stored.
+    Rows,
     /// It failed; the images in `keep` are stored all the same.
     Failed {
         failure: JobFailure,
@@ -84,6 +86,13 @@ pub(crate) async fn end(
             ended
         }
         Ending::DryRun { images } => end_dry_run(inner, job, &images).await?,
+        Ending::Rows => {
+            let verdict = Verdict::Success(Usage::default());
+            let mut transaction = inner.store.begin().await?;
+            let ended = verdict.record(inner, job, &mut transaction).await?;
+            transaction.commit().await?;
+            ended
+        }
     };
     if ended {
         Ok(())

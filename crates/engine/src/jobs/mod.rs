@@ -1,15 +1,17 @@
 //! Upload jobs: what a caller gives, what it can ask about one, and how they run.
 //!
 //! `queue` takes jobs in and answers questions about them, `worker` does them in order, `ingest`
-//! makes images with vectors of one, `commit` ends it. The invariant of all: what is stored says "queued" until the job has
-//! ended, and the end of a job and the rows it made are one transaction. So a crash at any point
-//! leaves a job that runs again to the same end.
+//! makes images with vectors of one, `rows` reads a file of rows, `commit` ends a job. The invariant
+//! of all: what is stored says "queued" until the job has ended, and the end of an upload and the
+//! rows it made are one transaction; so are each part of a file of rows and the count of them. So a
+//! crash at any point leaves a job that runs again to the same end.
 
 pub(crate) mod commit;
 mod decode;
 mod failure;
 mod ingest;
 mod queue;
+mod rows;
 pub(crate) mod running;
 mod source;
 pub(crate) mod worker;
@@ -45,6 +47,15 @@ pub struct SubmitUpload {
     pub metadata: Map<String, Value>,
     /// Decode and check only: nothing is embedded or stored.
     pub dry_run: bool,
+}
+
+/// A file of rows to be stored in a vector collection.
+#[derive(Debug, Clone)]
+pub struct SubmitRows {
+    /// The collection they go to.
+    pub collection: CollectionName,
+    /// JSON Lines, a row a line.
+    pub source: Source,
 }
 
 /// The states of semantics.md (`GetUploadDocumentJob`).
@@ -109,6 +120,8 @@ pub struct Job {
     pub status: JobStatus,
     /// Per cent: 0 before it runs, 1 to 99 by images done, 100 only with success (row 29).
     pub progress: u8,
+    /// Rows stored so far of a file of rows.
+    pub rows: u64,
     /// When it was submitted.
     pub created: Timestamp,
     /// When it last changed.

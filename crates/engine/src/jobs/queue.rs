@@ -8,7 +8,7 @@ use std::sync::Arc;
 use lookalike_media::extension;
 use serde_json::Value;
 
-use super::{Job, JobStatus, Source, SubmitUpload};
+use super::{Job, JobStatus, Source, SubmitRows, SubmitUpload};
 use crate::{
     access::NamespaceAccess,
     clock,
@@ -20,7 +20,7 @@ use crate::{
     resident,
     store::{
         self,
-        job::{JobRow, JobState, NewJob, StoredSource},
+        job::{JobKind, JobRow, JobState, NewJob, StoredSource},
     },
 };
 
@@ -40,20 +40,9 @@ impl Engine {
         resident::model_of(&inner.models, &row)?;
         let metadata = Value::Object(row.collection.columns.cast(&upload.metadata)?).to_string();
         check_metadata_size(&metadata, inner.config.limits.max_metadata_bytes)?;
-        let pinned = inner.pin_source(&upload.source).await?;
-        let source = match (&pinned, &upload.source) {
-            (Some(object), _) => StoredSource::Object(object.id()),
-            (None, Source::Url(url)) if matches!(url.scheme(), "http" | "https") => {
-                StoredSource::Url(url.to_string())
-            }
-            (None, _) => {
-                return Err(EngineError::invalid(
-                    "FileUrl",
-                    "must start with http:// or https://",
-                ));
-            }
-        };
+        let (source, pinned) = inner.source_to_store(&upload.source).await?;
         let job = NewJob {
+            kind: JobKind::Upload,
             id: JobId::random(),
             namespace_id,
             collection_id: row.id,
@@ -72,10 +61,64 @@ impl Engine {
         Ok(id)
     }
 
-    /// Tells how a job stands. A job whose collection was deleted under it can still be asked for
+    /// Stores a job that fills a vector collection with the rows of a file, one at a time a
+    /// collection, and returns its id.
+    pub async fn submit_rows(
+        &self,
+        access: &NamespaceAccess,
+        rows: &SubmitRows,
+    ) -> Result<JobId, EngineError> {
+        let inner = &self.inner;
+        let namespace_id = inner.check_namespace(access).await?;
+        let row = inner
+            .find_vector_collection(namespace_id, &rows.collection)
+            .await?;
+        let (source, pinned) = inner.source_to_store(&rows.source).await?;
+        let job = NewJob {
+            kind: JobKind::Rows,
+            id: JobId::random(),
+            namespace_id,
+            collection_id: row.id,
+            collection_name: rows.collection.clone(),
+            // What people see of it in the log.
+            file_name: FileName::new("rows.jsonl")?,
+            source,
+            metadata: "{}".to_owned(),
+            dry_run: false,
+        };
+        let id = job.id.clone();
+        let enqueuing = Arc::clone(inner);
+        inner
+            .to_the_end(async move { enqueuing.enqueue(job, pinned).await })
+            .await?;
+        tracing::info!(job = %id, collection = %rows.collection, "file of rows queued");
+        Ok(id)
+    }
+
+    /// Tells how an upload stands. A job whose collection was deleted under it can still be asked for
     /// (row 45).
     pub async fn job(
         &self,
+        access: &NamespaceAccess,
+        collection: &CollectionName,
+        id: &JobId,
+    ) -> Result<Job, EngineError> {
+        self.job_of(JobKind::Upload, access, collection, id).await
+    }
+
+    /// Tells how a file of rows stands; otherwise as [`Engine::job`].
+    pub async fn rows_job(
+        &self,
+        access: &NamespaceAccess,
+        collection: &CollectionName,
+        id: &JobId,
+    ) -> Result<Job, EngineError> {
+        self.job_of(JobKind::Rows, access, collection, id).await
+    }
+
+    async fn job_of(
+        &self,
+        kind: JobKind,
         access: &NamespaceAccess,
         collection: &CollectionName,
         id: &JobId,
@@ -84,7 +127,7 @@ impl Engine {
         let namespace_id = inner.check_namespace(access).await?;
         // Looked up before the row: a job that ends in between shows its end.
         let running = inner.running.get(id);
-        let row = inner.find_job(namespace_id, collection, id).await?;
+        let row = inner.find_job(kind, namespace_id, collection, id).await?;
         let mut job = shown(row);
         if let Some(running) = running
             && job.status == JobStatus::Pending
@@ -100,7 +143,7 @@ impl Engine {
         Ok(job)
     }
 
-    /// Cancels a job: at once when it waits, as soon as its worker notices when it runs. One that
+    /// Cancels an upload: at once when it waits, as soon as its worker notices when it runs. One that
     /// has ended cannot be cancelled (row 27).
     pub async fn cancel_job(
         &self,
@@ -108,9 +151,31 @@ impl Engine {
         collection: &CollectionName,
         id: &JobId,
     ) -> Result<(), EngineError> {
+        self.cancel_job_of(JobKind::Upload, access, collection, id)
+            .await
+    }
+
+    /// Cancels a file of rows; what is stored of it stays (semantics.md, `CancelUploadDocumentJob`).
+    pub async fn cancel_rows_job(
+        &self,
+        access: &NamespaceAccess,
+        collection: &CollectionName,
+        id: &JobId,
+    ) -> Result<(), EngineError> {
+        self.cancel_job_of(JobKind::Rows, access, collection, id)
+            .await
+    }
+
+    async fn cancel_job_of(
+        &self,
+        kind: JobKind,
+        access: &NamespaceAccess,
+        collection: &CollectionName,
+        id: &JobId,
+    ) -> Result<(), EngineError> {
         let inner = &self.inner;
         let namespace_id = inner.check_namespace(access).await?;
-        inner.find_job(namespace_id, collection, id).await?;
+        inner.find_job(kind, namespace_id, collection, id).await?;
         let mut transaction = inner.store.begin().await?;
         let state = store::job::cancel(&mut transaction, id, &inner.run, clock::now()).await?;
         transaction.commit().await?;
@@ -118,7 +183,7 @@ impl Engine {
             Some(JobState::Cancelling) => inner.running.stop(std::slice::from_ref(id)).await,
             Some(_) => inner.wake_workers(),
             None => {
-                let row = inner.find_job(namespace_id, collection, id).await?;
+                let row = inner.find_job(kind, namespace_id, collection, id).await?;
                 return Err(EngineError::Conflict {
                     reason: format!(
                         "the job has ended with status {} and cannot be cancelled",
@@ -136,7 +201,8 @@ impl Inner {
     /// Stores a job. The source stays pinned until the job's row refers to it.
     async fn enqueue(&self, job: NewJob, _source: Option<Pinned>) -> Result<(), EngineError> {
         let mut transaction = self.store.begin().await?;
-        if let Some(max) = self.config.limits.max_unfinished_jobs
+        if job.kind == JobKind::Upload
+            && let Some(max) = self.config.limits.max_unfinished_jobs
             && store::job::count_unfinished(&mut transaction).await? >= u64::from(max)
         {
             return Err(EngineError::Overloaded {
@@ -150,6 +216,18 @@ impl Inner {
         store::collection::find_by_id(&mut transaction, job.collection_id)
             .await?
             .ok_or_else(|| EngineError::not_found(Subject::Collection, &job.collection_name))?;
+        if job.kind == JobKind::Rows
+            && let Some(id) =
+                store::job::unfinished_rows_job(&mut transaction, job.collection_id).await?
+        {
+            return Err(EngineError::Conflict {
+                reason: format!(
+                    "the job {id} is still filling the collection '{}', which takes one file at a \
+                     time",
+                    job.collection_name
+                ),
+            });
+        }
         store::job::insert(&mut transaction, &job, clock::now()).await?;
         transaction.commit().await?;
         self.observe(&job.id, Stage::Submitted);
@@ -157,14 +235,37 @@ impl Inner {
         Ok(())
     }
 
+    /// A source in the form in which a job keeps it, and what keeps it there until then.
+    async fn source_to_store(
+        &self,
+        source: &Source,
+    ) -> Result<(StoredSource, Option<Pinned>), EngineError> {
+        let pinned = self.pin_source(source).await?;
+        let stored = match (&pinned, source) {
+            (Some(object), _) => StoredSource::Object(object.id()),
+            (None, Source::Url(url)) if matches!(url.scheme(), "http" | "https") => {
+                StoredSource::Url(url.to_string())
+            }
+            (None, _) => {
+                return Err(EngineError::invalid(
+                    "FileUrl",
+                    "must start with http:// or https://",
+                ));
+            }
+        };
+        Ok((stored, pinned))
+    }
+
     async fn find_job(
         &self,
+        kind: JobKind,
         namespace_id: i64,
         collection: &CollectionName,
         id: &JobId,
     ) -> Result<JobRow, EngineError> {
         let found = store::job::find(
             &mut *self.store.reader().await?,
+            kind,
             namespace_id,
             collection,
             id,
@@ -193,6 +294,7 @@ fn shown(row: JobRow) -> Job {
         file_name: row.file_name,
         status,
         progress,
+        rows: row.rows,
         created: clock::timestamp(row.created_at),
         updated: clock::timestamp(row.updated_at),
         failure: row.failure,

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     FailureKind, JobFailure, Usage,
     commit::{self, Ending},
-    ingest,
+    ingest, rows,
     running::RunningJob,
 };
 use crate::{
@@ -20,7 +20,10 @@ use crate::{
     config::Stage,
     engine::Inner,
     error::EngineError,
-    store::{self, job::ClaimedJob},
+    store::{
+        self,
+        job::{ClaimedJob, JobKind},
+    },
 };
 
 /// Rest after the database refused to give out a job.
@@ -125,7 +128,13 @@ async fn prepare(
             usage: Usage::default(),
         });
     }
-    let work = ingest::prepare(Arc::clone(inner), job.clone(), Arc::clone(running));
+    let (shared, job, told) = (Arc::clone(inner), job.clone(), Arc::clone(running));
+    let work = async move {
+        match job.kind {
+            JobKind::Upload => ingest::prepare(shared, job, told).await,
+            JobKind::Rows => rows::prepare(shared, job, told).await,
+        }
+    };
     let work = AbortOnDropHandle::new(tokio::spawn(work));
     let outcome = tokio::select! {
         () = running.stop_token().cancelled() => return None,

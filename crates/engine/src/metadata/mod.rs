@@ -4,6 +4,7 @@
 //! Called when a collection is created, when an upload is submitted (so that a bad value is a 400
 //! and not a failed job: semantics.md rows 22 and 23) and when matches are shown.
 
+pub(crate) mod change;
 pub(crate) mod decimal;
 mod sql_type;
 mod value;
@@ -14,7 +15,7 @@ pub use sql_type::{SqlType, TypeError};
 use crate::{error::EngineError, name::ColumnName};
 
 /// Names that a document collection's own columns have (semantics.md, PY).
-pub const RESERVED: [&str; 7] = [
+pub const RESERVED_IN_DOCUMENTS: &[&str] = &[
     "id",
     "vector",
     "doc_name",
@@ -23,6 +24,9 @@ pub const RESERVED: [&str; 7] = [
     "source",
     "to_tsvector",
 ];
+
+/// Names that a vector collection's own columns have (semantics.md, PY).
+pub const RESERVED_IN_VECTORS: &[&str] = &["id", "vector", "to_tsvector", "source"];
 
 /// Columns of one collection; `PostgreSQL` allows 1600 in a table, its own ones included.
 pub const MAX_COLUMNS: usize = 1000;
@@ -38,14 +42,43 @@ pub struct Column {
     declared: String,
 }
 
+impl Column {
+    fn new(name: ColumnName, declared: String) -> Result<Self, EngineError> {
+        let sql_type = SqlType::parse(&declared).map_err(|error| {
+            EngineError::invalid("Metadata", format!("field '{name}': {error}"))
+        })?;
+        Ok(Self {
+            name,
+            sql_type,
+            declared,
+        })
+    }
+}
+
+fn column_name(name: &str, reserved: &[&str]) -> Result<ColumnName, EngineError> {
+    let name = ColumnName::new(name)
+        .map_err(|error| EngineError::invalid("Metadata", error.to_string()))?;
+    if reserved.contains(&name.as_str()) {
+        return Err(EngineError::invalid(
+            "Metadata",
+            format!(
+                "the name '{name}' is reserved; reserved are {}",
+                reserved.join(", ")
+            ),
+        ));
+    }
+    Ok(name)
+}
+
 /// The declared columns in the order of declaration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Columns(Vec<Column>);
 
 impl Columns {
     /// Reads a declaration: a JSON object of column name to SQL type, e.g.
-    /// `{"title":"text","page":"int"}`. Empty text declares nothing.
-    pub fn parse(json: &str) -> Result<Self, EngineError> {
+    /// `{"title":"text","page":"int"}`. Empty text declares nothing. The names in `reserved` cannot
+    /// be declared.
+    pub fn parse(json: &str, reserved: &[&str]) -> Result<Self, EngineError> {
         let refuse = |reason: String| EngineError::invalid("Metadata", reason);
         if json.trim().is_empty() {
             return Ok(Self::default());
@@ -61,23 +94,11 @@ impl Columns {
         declared
             .into_iter()
             .map(|(name, sql_type)| {
-                let name = ColumnName::new(name).map_err(|error| refuse(error.to_string()))?;
-                if RESERVED.contains(&name.as_str()) {
-                    return Err(refuse(format!(
-                        "the name '{name}' is reserved; reserved are {}",
-                        RESERVED.join(", ")
-                    )));
-                }
+                let name = column_name(&name, reserved)?;
                 let Value::String(declared) = sql_type else {
                     return Err(refuse(format!("the type of '{name}' must be a string")));
                 };
-                let sql_type = SqlType::parse(&declared)
-                    .map_err(|error| refuse(format!("field '{name}': {error}")))?;
-                Ok(Column {
-                    name,
-                    sql_type,
-                    declared,
-                })
+                Column::new(name, declared)
             })
             .collect::<Result<_, _>>()
             .map(Self)
@@ -142,6 +163,28 @@ impl Columns {
         Ok(stored)
     }
 
+    /// Stored values in their own types, in the order of declaration, NULLs left out. With `wanted`
+    /// only those fields.
+    pub(crate) fn values(
+        &self,
+        stored: &Map<String, Value>,
+        wanted: Option<&[String]>,
+    ) -> Vec<(String, Value)> {
+        self.shown(wanted)
+            .filter_map(|column| {
+                let value = stored.get(column.name.as_str())?;
+                (!value.is_null()).then(|| (column.name.to_string(), value.clone()))
+            })
+            .collect()
+    }
+
+    /// The columns that a reply shows.
+    fn shown<'a>(&'a self, wanted: Option<&'a [String]>) -> impl Iterator<Item = &'a Column> {
+        self.0.iter().filter(move |column| {
+            wanted.is_none_or(|wanted| wanted.iter().any(|name| name == column.name.as_str()))
+        })
+    }
+
     fn declared_names(&self) -> String {
         if self.0.is_empty() {
             return "the collection declares no metadata".to_owned();
@@ -157,11 +200,7 @@ impl Columns {
         stored: &Map<String, Value>,
         wanted: Option<&[String]>,
     ) -> Vec<(String, String)> {
-        self.0
-            .iter()
-            .filter(|column| {
-                wanted.is_none_or(|wanted| wanted.iter().any(|name| name == column.name.as_str()))
-            })
+        self.shown(wanted)
             .filter_map(|column| {
                 let value = stored.get(column.name.as_str())?;
                 Some((
@@ -205,7 +244,7 @@ mod tests {
     use super::*;
 
     fn columns(json: &str) -> Columns {
-        Columns::parse(json).unwrap()
+        Columns::parse(json, RESERVED_IN_DOCUMENTS).unwrap()
     }
 
     fn object(value: Value) -> Map<String, Value> {
@@ -246,7 +285,7 @@ mod tests {
             ("[]", "must be a JSON object"),
             ("{", "must be a JSON object"),
         ] {
-            let reason = reason(&Columns::parse(json).unwrap_err());
+            let reason = reason(&Columns::parse(json, RESERVED_IN_DOCUMENTS).unwrap_err());
             assert!(reason.contains(part), "{json}: {reason}");
         }
     }

@@ -5,21 +5,26 @@
 //! file name, then id (row 33), so that equal data gives equal answers.
 
 pub(crate) mod conditions;
+mod rows;
 mod search;
 mod vector;
 
 use lookalike_index::Metric;
+use serde_json::Value;
+use tokio::sync::SemaphorePermit;
 
-use self::search::{Search, Window};
+pub use self::rows::{QueryRows, RowMatch, RowsResult};
+use self::search::Search;
 pub(crate) use self::vector::embed_error;
 use crate::{
     access::NamespaceAccess,
-    engine::Engine,
+    engine::{Engine, Inner},
     error::EngineError,
     jobs::{Source, Usage},
     metadata::Columns,
     name::{CollectionName, FileName, ObjectId},
     resident,
+    rows::SparseVector,
 };
 
 /// Matches a query without `TopK` gets (row 9).
@@ -96,10 +101,24 @@ pub struct Match {
     pub loader_metadata: String,
     /// Metadata as text, in the order of declaration, NULLs left out.
     pub metadata: Vec<(String, String)>,
+    /// The same in their own types, when asked for.
+    pub(crate) values: Vec<(String, Value)>,
     /// By the metric's own definition: larger is better but for L2.
     pub score: f32,
     /// Only when asked for.
     pub vector: Option<Vec<f32>>,
+    /// Only when asked for, and when the row has one.
+    pub(crate) sparse: Option<SparseVector>,
+}
+
+/// What of a row a query shows besides what all do.
+struct Wanted {
+    /// Metadata fields; `None` is all.
+    fields: Option<Vec<String>>,
+    /// Metadata in their own types.
+    values: bool,
+    vector: bool,
+    sparse: bool,
 }
 
 /// An answer.
@@ -125,26 +144,25 @@ impl Engine {
         let row = inner
             .find_document_collection(namespace_id, &query.collection)
             .await?;
-        let window = window(query)?;
+        let top_k = query.top_k.unwrap_or(i64::from(DEFAULT_TOP_K));
+        let window = Window::checked(top_k, query.offset)?;
         let fields = shown_fields(&row.collection.columns, &query.metadata_fields)?;
         let conditions = inner.conditions(&row.collection, &query.filter, &query.order_by)?;
-        let _permit = inner.queries.try_acquire().map_err(|_| EngineError::Overloaded {
-            reason: format!(
-                "{} queries are at work, which is the limit (setting max_concurrent_queries); try \
-                 again",
-                inner.config.limits.max_concurrent_queries
-            ),
-        })?;
+        let _permit = inner.query_permit()?;
         let model = resident::model_of(&inner.models, &row)?;
         let (vector, usage) = inner.embed_query(query, &model).await?;
         let search = Search {
             metric: query.metric.unwrap_or(row.collection.metric),
             window,
             conditions,
-            include_vector: query.include_vector,
-            fields,
+            wanted: Wanted {
+                fields,
+                values: false,
+                vector: query.include_vector,
+                sparse: false,
+            },
         };
-        let matches = inner.search(&row, vector, &search).await?;
+        let matches = inner.search(&row, vector, &search).await?.matches;
         Ok(QueryResult {
             matches,
             usage,
@@ -153,28 +171,49 @@ impl Engine {
     }
 }
 
-fn window(query: &QueryContent) -> Result<Window, EngineError> {
-    let top_k = query.top_k.unwrap_or(i64::from(DEFAULT_TOP_K));
-    if !(1..=i64::from(MAX_TOP_K)).contains(&top_k) {
-        return Err(EngineError::invalid(
-            "TopK",
-            format!("{top_k} is outside the range 1 to {MAX_TOP_K}"),
-        ));
+impl Inner {
+    /// The right to search, while there are not too many who do.
+    fn query_permit(&self) -> Result<SemaphorePermit<'_>, EngineError> {
+        self.queries.try_acquire().map_err(|_| EngineError::Overloaded {
+            reason: format!(
+                "{} queries are at work, which is the limit (setting max_concurrent_queries); try \
+                 again",
+                self.config.limits.max_concurrent_queries
+            ),
+        })
     }
-    let offset = query.offset.unwrap_or(0);
-    // What the index gives at most, less the page itself.
-    let max_offset = i64::try_from(lookalike_index::MAX_K).unwrap_or(i64::MAX) - top_k;
-    if !(0..=max_offset).contains(&offset) {
-        return Err(EngineError::invalid(
-            "Offset",
-            format!("{offset} is outside the range 0 to {max_offset}"),
-        ));
+}
+
+/// The numbers of a query, checked.
+#[derive(Clone, Copy)]
+struct Window {
+    offset: usize,
+    top_k: usize,
+}
+
+impl Window {
+    fn checked(top_k: i64, offset: Option<i64>) -> Result<Self, EngineError> {
+        if !(1..=i64::from(MAX_TOP_K)).contains(&top_k) {
+            return Err(EngineError::invalid(
+                "TopK",
+                format!("{top_k} is outside the range 1 to {MAX_TOP_K}"),
+            ));
+        }
+        let offset = offset.unwrap_or(0);
+        // What the index gives at most, less the page itself.
+        let max_offset = i64::try_from(lookalike_index::MAX_K).unwrap_or(i64::MAX) - top_k;
+        if !(0..=max_offset).contains(&offset) {
+            return Err(EngineError::invalid(
+                "Offset",
+                format!("{offset} is outside the range 0 to {max_offset}"),
+            ));
+        }
+        let number = |value| usize::try_from(value).expect("checked to be small and positive");
+        Ok(Self {
+            offset: number(offset),
+            top_k: number(top_k),
+        })
     }
-    let number = |value: i64| usize::try_from(value).expect("checked to be small and positive");
-    Ok(Window {
-        offset: number(offset),
-        top_k: number(top_k),
-    })
 }
 
 /// Which metadata fields to show; `None` is all.

@@ -4,30 +4,32 @@ use std::{collections::HashMap, sync::Arc};
 
 use lookalike_index::{Bitmap, Effort, Hit, Metric, Query};
 use serde_json::{Map, Value};
+use sqlx::SqliteConnection;
 
-use super::{Match, conditions::Conditions};
+use super::{Match, Wanted, Window, conditions::Conditions};
 use crate::{
     cpu::Lane,
     engine::Inner,
     error::EngineError,
+    metadata::Columns,
+    rows::check,
     store::{self, chunk::ChunkRow, collection::CollectionRow},
 };
-
-/// The numbers of a query, checked.
-#[derive(Clone, Copy)]
-pub(super) struct Window {
-    pub(super) offset: usize,
-    pub(super) top_k: usize,
-}
 
 /// A query without what it looks for.
 pub(super) struct Search {
     pub(super) metric: Metric,
     pub(super) window: Window,
     pub(super) conditions: Conditions,
-    pub(super) include_vector: bool,
-    /// Metadata fields to show; `None` is all.
-    pub(super) fields: Option<Vec<String>>,
+    pub(super) wanted: Wanted,
+}
+
+/// What a query found.
+pub(super) struct Found {
+    /// The rows of the window, in their order.
+    pub(super) matches: Vec<Match>,
+    /// How many rows there are that meet the filter.
+    pub(super) total: usize,
 }
 
 impl Inner {
@@ -37,7 +39,7 @@ impl Inner {
         row: &CollectionRow,
         vector: Vec<f32>,
         search: &Search,
-    ) -> Result<Vec<Match>, EngineError> {
+    ) -> Result<Found, EngineError> {
         let Search {
             metric,
             window: Window { offset, top_k },
@@ -51,6 +53,7 @@ impl Inner {
         let allowed = self
             .allowed(&mut connection, row, &resident, &search.conditions)
             .await?;
+        let total = (allowed.as_ref()).map_or_else(|| index.len(), |allowed| allowed.len());
         let searched = Arc::clone(&index);
         let scan = move || {
             let query = Query {
@@ -83,32 +86,53 @@ impl Inner {
             let places: HashMap<u64, usize> = page.keys.into_iter().zip(0..).collect();
             winners.sort_by_key(|(_, row)| places.get(&row.key).copied());
         }
-        let mut vectors = HashMap::new();
-        if search.include_vector {
-            let keys: Vec<u64> = winners.iter().map(|(_, row)| row.key).collect();
-            vectors.extend(store::chunk::vectors(&mut connection, &keys).await?);
-        }
-        drop(index);
-        drop(connection);
         let columns = &row.collection.columns;
-        winners
-            .into_iter()
-            .map(|(score, row)| {
-                let stored: Map<String, Value> =
-                    serde_json::from_str(&row.metadata).map_err(EngineError::internal)?;
-                Ok(Match {
-                    vector: vectors.remove(&row.key),
-                    id: row.id,
-                    file_name: row.file_name,
-                    object: row.object,
-                    content: row.content,
-                    loader_metadata: row.loader_metadata,
-                    metadata: columns.texts(&stored, search.fields.as_deref()),
-                    score,
-                })
-            })
-            .collect()
+        let matches = shown(&mut connection, columns, winners, &search.wanted).await?;
+        drop(index);
+        Ok(Found { matches, total })
     }
+}
+
+/// Rows with their scores as matches with all that is wanted of them.
+pub(super) async fn shown(
+    connection: &mut SqliteConnection,
+    columns: &Columns,
+    rows: Vec<(f32, ChunkRow)>,
+    wanted: &Wanted,
+) -> Result<Vec<Match>, EngineError> {
+    let keys: Vec<u64> = rows.iter().map(|(_, row)| row.key).collect();
+    let (mut vectors, mut sparse) = (HashMap::new(), HashMap::new());
+    if wanted.vector {
+        vectors.extend(store::chunk::vectors(connection, &keys).await?);
+    }
+    if wanted.sparse {
+        sparse.extend(store::row::sparse_of(connection, &keys).await?);
+    }
+    rows.into_iter()
+        .map(|(score, row)| {
+            let stored: Map<String, Value> =
+                serde_json::from_str(&row.metadata).map_err(EngineError::internal)?;
+            let fields = wanted.fields.as_deref();
+            Ok(Match {
+                vector: vectors.remove(&row.key),
+                sparse: (sparse.remove(&row.key))
+                    .map(|bytes| check::read_sparse(&bytes))
+                    .transpose()?,
+                id: row.id,
+                file_name: row.file_name,
+                object: row.object,
+                content: row.content,
+                loader_metadata: row.loader_metadata,
+                metadata: columns.texts(&stored, fields),
+                values: if wanted.values {
+                    columns.values(&stored, fields)
+                } else {
+                    Vec::new()
+                },
+                score,
+            })
+        })
+        .collect()
 }
 
 /// Hits with their rows: by score, then file name, then id. A hit whose row is gone belongs to a

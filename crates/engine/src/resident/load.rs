@@ -90,6 +90,17 @@ fn begin(folder: Option<&Path>, options: Options) -> Result<VectorIndex, EngineE
     VectorIndex::with_options(options).map_err(EngineError::internal)
 }
 
+/// Whether an index with other options would take all vectors of one.
+pub(super) fn check_blocking(index: &VectorIndex, options: Options) -> Result<(), EngineError> {
+    let judge = VectorIndex::with_options(options).map_err(EngineError::internal)?;
+    for vector in index.keys().iter().filter_map(|key| index.vector(key)) {
+        judge
+            .check(&vector)
+            .map_err(|error| EngineError::invalid("Metrics", error.to_string()))?;
+    }
+    Ok(())
+}
+
 /// Puts an index with other options in the place of one.
 pub(super) fn remake_blocking(
     index: &mut VectorIndex,

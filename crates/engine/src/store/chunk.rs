@@ -230,7 +230,7 @@ pub(crate) async fn vectors(
 }
 
 /// Keys as one bound value: a JSON array.
-fn key_list(keys: &[u64]) -> String {
+pub(super) fn key_list(keys: &[u64]) -> String {
     serde_json::Value::from(keys.to_vec()).to_string()
 }
 

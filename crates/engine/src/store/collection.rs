@@ -120,6 +120,50 @@ pub(crate) async fn delete(connection: &mut SqliteConnection, id: i64) -> Result
     Ok(())
 }
 
+/// Says how long the vectors of a collection are, if nothing has said so yet.
+pub(crate) async fn settle_dimension(
+    connection: &mut SqliteConnection,
+    id: i64,
+    dimension: u32,
+) -> Result<(), EngineError> {
+    sqlx::query("UPDATE collections SET dimension = ? WHERE id = ? AND dimension = 0")
+        .bind(dimension)
+        .bind(id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Changes how the vectors of a collection are compared.
+pub(crate) async fn set_metric(
+    connection: &mut SqliteConnection,
+    id: i64,
+    metric: Metric,
+) -> Result<(), EngineError> {
+    sqlx::query("UPDATE collections SET metric = ? WHERE id = ?")
+        .bind(metric_name(metric))
+        .bind(id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Changes the columns of a collection, and what was asked for about them.
+pub(crate) async fn set_columns(
+    connection: &mut SqliteConnection,
+    id: i64,
+    columns: &Columns,
+    settings: &CollectionSettings,
+) -> Result<(), EngineError> {
+    sqlx::query("UPDATE collections SET columns = ?, settings = ? WHERE id = ?")
+        .bind(columns.to_json())
+        .bind(serde_json::to_string(settings).map_err(EngineError::internal)?)
+        .bind(id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 fn kind_name(kind: CollectionKind) -> &'static str {
     match kind {
         CollectionKind::Document => "document",
@@ -151,7 +195,7 @@ fn from_row(row: &SqliteRow) -> Result<CollectionRow, EngineError> {
             embedding_model: row.try_get("embedding_model")?,
             dimension: row.try_get("dimension")?,
             metric,
-            columns: Columns::parse(row.try_get("columns")?)?,
+            columns: Columns::parse(row.try_get("columns")?, &[])?,
             settings,
             encoder_name: row.try_get("encoder_name")?,
             encoder_fingerprint: row.try_get("encoder_fingerprint")?,

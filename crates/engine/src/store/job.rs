@@ -20,8 +20,27 @@ pub(crate) enum StoredSource {
     Url(String),
 }
 
+/// What a job makes of its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JobKind {
+    /// Documents of a file.
+    Upload,
+    /// Rows of a file of rows.
+    Rows,
+}
+
+impl JobKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Upload => "upload",
+            Self::Rows => "rows",
+        }
+    }
+}
+
 /// A job as it is submitted.
 pub(crate) struct NewJob {
+    pub(crate) kind: JobKind,
     pub(crate) id: JobId,
     pub(crate) namespace_id: i64,
     pub(crate) collection_id: i64,
@@ -35,6 +54,7 @@ pub(crate) struct NewJob {
 /// A job as a worker gets it.
 #[derive(Debug, Clone)]
 pub(crate) struct ClaimedJob {
+    pub(crate) kind: JobKind,
     pub(crate) seq: i64,
     pub(crate) id: JobId,
     pub(crate) collection_id: i64,
@@ -44,6 +64,8 @@ pub(crate) struct ClaimedJob {
     pub(crate) dry_run: bool,
     /// Starts so far, this one included.
     pub(crate) attempts: u32,
+    /// Rows of a file of rows that are stored already.
+    pub(crate) rows: u64,
 }
 
 /// What `state` can hold.
@@ -65,6 +87,7 @@ pub(crate) struct JobRow {
     pub(crate) failure: Option<JobFailure>,
     pub(crate) usage: Usage,
     pub(crate) chunk_file: Option<ObjectId>,
+    pub(crate) rows: u64,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
 }
@@ -81,8 +104,8 @@ pub(crate) async fn insert(
     };
     sqlx::query(
         "INSERT INTO jobs (id, namespace_id, collection_id, collection_name, file_name, source_kind,
-             source_url, source_sha256, metadata, dry_run, state, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'queued', ?11, ?11)",
+             source_url, source_sha256, metadata, dry_run, state, created_at, updated_at, kind)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'queued', ?11, ?11, ?12)",
     )
     .bind(job.id.as_str())
     .bind(job.namespace_id)
@@ -95,20 +118,77 @@ pub(crate) async fn insert(
     .bind(&job.metadata)
     .bind(job.dry_run)
     .bind(now)
+    .bind(job.kind.as_str())
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Jobs that have not ended.
+/// Uploads that have not ended.
 pub(crate) async fn count_unfinished(
     connection: &mut SqliteConnection,
 ) -> Result<u64, EngineError> {
-    let count: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM jobs WHERE state IN ('queued', 'cancelling')")
-            .fetch_one(connection)
-            .await?;
+    let count: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM jobs WHERE state IN ('queued', 'cancelling') AND kind = 'upload'",
+    )
+    .fetch_one(connection)
+    .await?;
     Ok(unsigned(count))
+}
+
+/// The file of rows that a collection is being filled from, if there is one.
+pub(crate) async fn unfinished_rows_job(
+    connection: &mut SqliteConnection,
+    collection_id: i64,
+) -> Result<Option<String>, EngineError> {
+    Ok(sqlx::query_scalar(
+        "SELECT id FROM jobs
+         WHERE collection_id = ? AND kind = 'rows' AND state IN ('queued', 'cancelling')",
+    )
+    .bind(collection_id)
+    .fetch_optional(connection)
+    .await?)
+}
+
+/// Counts rows that are stored in the same transaction; false when the job is no longer ours, and
+/// then they may not be.
+pub(crate) async fn count_rows(
+    connection: &mut SqliteConnection,
+    seq: i64,
+    run: &str,
+    rows: u64,
+    now: i64,
+) -> Result<bool, EngineError> {
+    let done = sqlx::query(
+        "UPDATE jobs SET progress_rows = progress_rows + ?, updated_at = ?
+         WHERE seq = ? AND claim = ? AND state = 'queued'",
+    )
+    .bind(signed(rows))
+    .bind(now)
+    .bind(seq)
+    .bind(run)
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Puts a file that was fetched in the place of its URL, so that another run reads the same bytes.
+pub(crate) async fn keep_source(
+    connection: &mut SqliteConnection,
+    seq: i64,
+    run: &str,
+    source: &ObjectId,
+) -> Result<(), EngineError> {
+    sqlx::query(
+        "UPDATE jobs SET source_kind = 'object', source_url = NULL, source_sha256 = ?
+         WHERE seq = ? AND claim = ? AND state = 'queued'",
+    )
+    .bind(source.as_bytes().as_slice())
+    .bind(seq)
+    .bind(run)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 const CLAIM_NEXT: &str = "UPDATE jobs SET claim = ?1, attempts = attempts + 1, updated_at = ?2
@@ -120,7 +200,7 @@ const CLAIM_NEXT: &str = "UPDATE jobs SET claim = ?1, attempts = attempts + 1, u
          ORDER BY j.seq LIMIT 1)
      AND state = 'queued' AND (claim IS NULL OR claim <> ?1)
      RETURNING seq, source_sha256, id, collection_id, file_name, source_url, metadata, dry_run,
-         attempts";
+         attempts, kind, progress_rows";
 
 /// Takes the oldest job that may run: the first unfinished one of its collection, so that the jobs
 /// of a collection run one after the other. Its attempt is counted in the same statement.
@@ -318,18 +398,20 @@ pub(crate) async fn unfinished_of_namespace(
 /// A job of this collection; the name decides, so that a job outlives its collection.
 pub(crate) async fn find(
     connection: &mut SqliteConnection,
+    kind: JobKind,
     namespace_id: i64,
     collection_name: &CollectionName,
     id: &JobId,
 ) -> Result<Option<JobRow>, EngineError> {
     sqlx::query(
         "SELECT chunk_sha256, id, file_name, state, dry_run, failure, usage_entries, usage_tokens,
-             created_at, updated_at
-         FROM jobs WHERE id = ? AND namespace_id = ? AND collection_name = ?",
+             created_at, updated_at, progress_rows
+         FROM jobs WHERE id = ? AND namespace_id = ? AND collection_name = ? AND kind = ?",
     )
     .bind(id.as_str())
     .bind(namespace_id)
     .bind(collection_name.as_str())
+    .bind(kind.as_str())
     .fetch_optional(connection)
     .await?
     .as_ref()
@@ -344,7 +426,17 @@ fn claimed_from_row(row: &SqliteRow) -> Result<ClaimedJob, EngineError> {
         (None, Some(id)) => StoredSource::Object(id),
         (None, None) => return Err(EngineError::internal("an unfinished job has no source")),
     };
+    let kind = match row.try_get("kind")? {
+        "upload" => JobKind::Upload,
+        "rows" => JobKind::Rows,
+        other => {
+            return Err(EngineError::internal(format!(
+                "unknown kind of job '{other}'"
+            )));
+        }
+    };
     Ok(ClaimedJob {
+        kind,
         seq: row.try_get("seq")?,
         id: JobId::new(row.try_get::<String, _>("id")?)?,
         collection_id: row.try_get("collection_id")?,
@@ -353,6 +445,7 @@ fn claimed_from_row(row: &SqliteRow) -> Result<ClaimedJob, EngineError> {
         metadata: row.try_get("metadata")?,
         dry_run: row.try_get("dry_run")?,
         attempts: row.try_get("attempts")?,
+        rows: unsigned(row.try_get("progress_rows")?),
     })
 }
 
@@ -372,6 +465,7 @@ fn from_row(row: &SqliteRow) -> Result<JobRow, EngineError> {
             tokens: unsigned(row.try_get("usage_tokens")?),
         },
         chunk_file: object::optional_id_at(row, 0)?,
+        rows: unsigned(row.try_get("progress_rows")?),
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
     })

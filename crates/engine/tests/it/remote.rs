@@ -15,7 +15,7 @@ const RED: Rgb = [220, 20, 20];
 const BLUE: Rgb = [20, 20, 220];
 
 /// Serves these files by path, and 404 for every other.
-fn serve(files: Vec<(&'static str, Vec<u8>)>) -> Url {
+pub fn serve(files: Vec<(&'static str, Vec<u8>)>) -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     std::thread::spawn(move || {

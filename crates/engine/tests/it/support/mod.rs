@@ -91,6 +91,43 @@ pub async fn ready(config: EngineConfig) -> Engine {
     engine
 }
 
+/// A vector collection of three dimensions with these metadata fields.
+pub fn new_vectors(name: &str, metadata: &str) -> NewVectorCollection {
+    NewVectorCollection {
+        dimension: Some(3),
+        metadata: metadata.to_owned(),
+        ..NewVectorCollection::new(NamespaceName::default(), collection(name))
+    }
+}
+
+pub fn row(id: &str, vector: [f32; 3], fields: Value) -> NewRow {
+    NewRow {
+        id: Some(id.to_owned()),
+        vector: vector.to_vec(),
+        metadata: Some(metadata(fields)),
+        sparse_vector: None,
+    }
+}
+
+pub async fn upsert(engine: &Engine, name: &str, rows: Vec<NewRow>) -> Result<(), EngineError> {
+    let upsert = UpsertRows {
+        collection: collection(name),
+        rows,
+    };
+    engine.upsert_rows(&access(), upsert).await
+}
+
+/// The ids of the rows that meet a filter, in the order of their ids.
+pub async fn ids_where(engine: &Engine, name: &str, filter: &str) -> Vec<String> {
+    let query = QueryRows {
+        filter: filter.to_owned(),
+        order_by: "id".to_owned(),
+        ..QueryRows::new(collection(name), 1000)
+    };
+    let result = engine.query_rows(&access(), query).await.unwrap();
+    result.matches.into_iter().map(|found| found.id).collect()
+}
+
 /// What a program does on every start; a collection that is there is left as it is.
 pub async fn set_up(engine: &Engine) {
     engine.init_vector_database(&manager()).await.unwrap();
