@@ -14,6 +14,7 @@ use crate::tool::{self, Policy};
 
 const PYTHON_TESTS: &str = "tests/sdk/python";
 const NODE_TESTS: &str = "tests/sdk/node";
+const LLAMAINDEX_TESTS: &str = "tests/llamaindex";
 const BROWSER_TESTS: &str = "tests/browser";
 
 #[derive(Default, clap::Args)]
@@ -33,6 +34,8 @@ enum Suite {
     PythonOld,
     /// The generic Node clients.
     Node,
+    /// LlamaIndex's integration from PyPI.
+    Llamaindex,
     /// Odd and hostile files through the API.
     Odd,
     /// SIGKILL at random moments.
@@ -75,6 +78,15 @@ pub fn run_suites(arguments: &Arguments, policy: Policy) -> Result<()> {
                 .arg("run.js")
                 .current_dir(root().join(NODE_TESTS))
                 .env("LOOKALIKE_BINARY", &binary))
+        });
+    }
+    if wanted(Suite::Llamaindex) {
+        suites.run("llamaindex", tool::python(), || {
+            Environment::prepare("llamaindex", "tests/llamaindex/requirements.txt")?.pytest(
+                LLAMAINDEX_TESTS,
+                &[],
+                &binary,
+            )
         });
     }
     if wanted(Suite::Odd) {

@@ -223,13 +223,16 @@ fn not_found(what: Subject) -> ErrorCode {
         Subject::Collection => ErrorCode::CollectionNotFound,
         Subject::File | Subject::Object => ErrorCode::FileNotFound,
         Subject::Job => ErrorCode::JobNotFound,
+        Subject::Index => ErrorCode::IndexNotFound,
     }
 }
 
-/// Only a collection or an account can be in the way of a new one; the rest is replaced or numbered by the engine.
+/// Only a collection, an index or an account can be in the way of a new one; the rest is replaced or numbered by the
+/// engine.
 fn already_exists(what: Subject) -> ErrorCode {
     match what {
         Subject::Collection => ErrorCode::CollectionAlreadyExists,
+        Subject::Index => ErrorCode::IndexAlreadyExists,
         Subject::Account => ErrorCode::InvalidAccountNameDuplicate,
         Subject::Instance | Subject::Namespace | Subject::File | Subject::Job | Subject::Object => {
             ErrorCode::InvalidParameter

@@ -43,6 +43,11 @@ pub struct Column {
 }
 
 impl Column {
+    /// Its type in the words of the declaration.
+    pub fn declared(&self) -> &str {
+        &self.declared
+    }
+
     fn new(name: ColumnName, declared: String) -> Result<Self, EngineError> {
         let sql_type = SqlType::parse(&declared).map_err(|error| {
             EngineError::invalid("Metadata", format!("field '{name}': {error}"))

@@ -1,6 +1,6 @@
 //! From a vector to the rows that are nearest, in an order that equal data always has.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use lookalike_index::{Bitmap, Effort, Hit, Metric, Query};
 use serde_json::{Map, Value};
@@ -50,9 +50,12 @@ impl Inner {
         let mut connection = self.store.reader().await?;
         // Held until the rows are read: no job commits between the search and the reading.
         let index = Arc::new(resident.lock_for_search().await);
+        let started = Instant::now();
         let allowed = self
             .allowed(&mut connection, row, &resident, &search.conditions)
             .await?;
+        record_us("filter_us", started);
+        let started = Instant::now();
         let total = (allowed.as_ref()).map_or_else(|| index.len(), |allowed| allowed.len());
         let searched = Arc::clone(&index);
         let scan = move || {
@@ -69,7 +72,9 @@ impl Inner {
             .run(Lane::Request, scan)
             .await?
             .map_err(EngineError::internal)?;
+        record_us("search_us", started);
         tracing::Span::current().record("plan", answer.plan.name());
+        let started = Instant::now();
         let hits = answer.hits;
         let keys: Vec<u64> = hits.iter().map(|hit| hit.key).collect();
         let rows = store::chunk::find(&mut connection, &keys).await?;
@@ -89,8 +94,15 @@ impl Inner {
         let columns = &row.collection.columns;
         let matches = shown(&mut connection, columns, winners, &search.wanted).await?;
         drop(index);
+        record_us("fetch_us", started);
         Ok(Found { matches, total })
     }
+}
+
+/// Writes down in the request's log line what a part of it took.
+pub(super) fn record_us(part: &'static str, since: Instant) {
+    let us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::Span::current().record(part, us);
 }
 
 /// Rows with their scores as matches with all that is wanted of them.

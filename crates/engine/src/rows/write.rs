@@ -126,7 +126,7 @@ async fn put(
             &made
         }
     };
-    let metadata = Value::Object(checked.metadata.clone()).to_string();
+    let metadata = serde_json::to_string(&checked.metadata).map_err(EngineError::internal)?;
     let row = OwnRow {
         collection_id,
         id: id.as_str(),

@@ -1,12 +1,33 @@
-//! The options of a vector index, which two actions take and write differently.
+//! The options of a vector index, which three actions take and two write differently.
 
 use lookalike_engine::{EngineError, IndexOptions};
-use lookalike_wire::dto::{CreateDocumentCollectionRequest, CreateVectorIndexRequest};
+use lookalike_wire::dto::{
+    CreateCollectionRequest, CreateDocumentCollectionRequest, CreateVectorIndexRequest,
+};
 
 use super::access::unsigned;
 use crate::error::Failure;
 
 pub fn of_collection(request: &CreateDocumentCollectionRequest) -> Result<IndexOptions, Failure> {
+    let of_algorithm = request.vector_index_config.as_ref().map(|config| &config.0);
+    Ok(IndexOptions {
+        algorithm: request.algorithm.clone(),
+        hnsw_m: unsigned("HnswM", request.hnsw_m)?,
+        hnsw_ef_construction: number_in_text(
+            "HnswEfConstruction",
+            request.hnsw_ef_construction.as_deref(),
+        )?,
+        pq_enable: unsigned("PqEnable", request.pq_enable)?,
+        external_storage: unsigned("ExternalStorage", request.external_storage)?,
+        nlist: unsigned("Nlist", of_algorithm.and_then(|config| config.nlist))?,
+        rabitq_bits: unsigned(
+            "RabitqBits",
+            of_algorithm.and_then(|config| config.rabitq_bits),
+        )?,
+    })
+}
+
+pub fn of_vector_collection(request: &CreateCollectionRequest) -> Result<IndexOptions, Failure> {
     let of_algorithm = request.vector_index_config.as_ref().map(|config| &config.0);
     Ok(IndexOptions {
         algorithm: request.algorithm.clone(),

@@ -146,7 +146,7 @@ fn code(kind: FailureKind) -> ErrorCode {
 }
 
 /// An id of another form cannot be a job's, so there is none of that id.
-fn job_id(text: String) -> Result<JobId, Failure> {
+pub fn job_id(text: String) -> Result<JobId, Failure> {
     let name = text.clone();
     Ok(JobId::new(text).map_err(|_| EngineError::NotFound {
         what: lookalike_engine::Subject::Job,

@@ -13,11 +13,15 @@ mod instance;
 mod job;
 mod namespace;
 mod query;
+mod rows;
+mod scalar_index;
 mod source;
 mod url_expiration;
+mod vector_collection;
 mod vector_index;
 
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use axum::body::Body;
 use http::Response;
@@ -33,7 +37,7 @@ use crate::error::Failure;
 use crate::gateway::address::HostPort;
 use crate::gateway::listener::Arrival;
 use crate::gateway::reply;
-use crate::gateway::request::RequestId;
+use crate::gateway::request::{RequestId, record_us};
 
 /// Says which encoder serves the collection of a request, because a stand-in must never pass for the model it
 /// stands in for.
@@ -133,32 +137,34 @@ pub async fn answer(action: Action, call: &Call<'_>) -> Result<Response<Body>, F
         Action::DescribeRegions => run(call, instance::describe_regions).await,
         Action::DescribeDBInstances => run(call, instance::list).await,
         Action::DescribeDBInstanceAttribute => run(call, instance::describe).await,
-        Action::CreateCollection
-        | Action::DescribeCollection
-        | Action::ListCollections
-        | Action::ModifyCollection
-        | Action::DeleteCollection
-        | Action::GrantCollection
-        | Action::CreateIndex
-        | Action::DescribeIndex
-        | Action::DeleteIndex
-        | Action::ListIndices
-        | Action::DescribeCreateIndexJob
-        | Action::CancelCreateIndexJob
-        | Action::UpsertCollectionData
-        | Action::UpsertCollectionDataAsync
-        | Action::GetUpsertCollectionDataJob
-        | Action::CancelUpsertCollectionDataJob
-        | Action::DeleteCollectionData
-        | Action::UpdateCollectionDataMetadata
-        | Action::QueryCollectionData
-        | Action::UpsertChunks
+        Action::CreateCollection => run(call, vector_collection::create).await,
+        Action::DescribeCollection => run(call, vector_collection::describe).await,
+        Action::ListCollections => run(call, vector_collection::list).await,
+        Action::ModifyCollection => run(call, vector_collection::modify).await,
+        Action::DeleteCollection => run(call, vector_collection::delete).await,
+        Action::GrantCollection => run(call, vector_collection::grant).await,
+        Action::ModifyVectorConfiguration => {
+            run(call, vector_collection::modify_configuration).await
+        }
+        Action::CreateIndex => run(call, scalar_index::create).await,
+        Action::DescribeIndex => run(call, scalar_index::describe).await,
+        Action::ListIndices => run(call, scalar_index::list).await,
+        Action::DeleteIndex => run(call, scalar_index::delete).await,
+        Action::DescribeCreateIndexJob => run(call, scalar_index::describe_job).await,
+        Action::CancelCreateIndexJob => run(call, scalar_index::cancel_job).await,
+        Action::UpsertCollectionData => run(call, rows::upsert).await,
+        Action::UpsertCollectionDataAsync => run(call, rows::upsert_file).await,
+        Action::GetUpsertCollectionDataJob => run(call, rows::get_job).await,
+        Action::CancelUpsertCollectionDataJob => run(call, rows::cancel_job).await,
+        Action::DeleteCollectionData => run(call, rows::delete).await,
+        Action::UpdateCollectionDataMetadata => run(call, rows::update).await,
+        Action::QueryCollectionData => run(call, rows::query).await,
+        Action::UpsertChunks
         | Action::ListChunks
         | Action::DeleteChunks
         | Action::TextEmbedding
         | Action::Rerank
-        | Action::ListSupportModels
-        | Action::ModifyVectorConfiguration => Err(ApiError::not_yet(action.name()).into()),
+        | Action::ListSupportModels => Err(ApiError::not_yet(action.name()).into()),
     }
 }
 
@@ -166,11 +172,16 @@ async fn run<R: Request>(
     call: &Call<'_>,
     handle: impl AsyncFnOnce(&Call<'_>, R) -> Result<R::Response, Failure>,
 ) -> Result<Response<Body>, Failure> {
+    let started = Instant::now();
     let request = R::from_parameters(call.parameters).map_err(ApiError::from)?;
+    record_us("decode_us", started);
     for field in dto::unknown_fields::<R>(call.parameters) {
         call.app.note_unknown_field(R::ACTION.name(), field);
     }
-    let mut response = reply::json(&handle(call, request).await?)?;
+    let answer = handle(call, request).await?;
+    let started = Instant::now();
+    let mut response = reply::json(&answer)?;
+    record_us("encode_us", started);
     if let Some(encoder) = call.encoder.get()
         && let Ok(value) = HeaderValue::from_str(encoder)
     {

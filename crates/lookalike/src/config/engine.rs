@@ -37,6 +37,7 @@ impl Settings {
         config.exact_photos = self.exact_photos;
         config.limits.enforce_model_image_bytes = !self.ignore_model_image_bytes;
         config.limits.max_query_text_bytes = to_usize(limits.max_query_text_bytes);
+        config.limits.max_rows_bytes = to_usize(limits.max_rows_bytes);
         config.limits.filter = FilterLimits {
             max_bytes: to_usize(limits.max_filter_bytes),
             max_terms: limits.max_filter_terms as usize,

@@ -59,7 +59,7 @@ pub struct Limits {
     #[arg(long, env = "LOOKALIKE_MAX_CONCURRENT_QUERIES", value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub max_concurrent_queries: u32,
 
-    /// Uploads waiting or running at the same time; one more is refused with Throttling.User. The cloud takes
+    /// Uploads of documents waiting or running at the same time; one more is refused with Throttling.User. The cloud takes
     /// 20; not set, they queue
     #[arg(long, env = "LOOKALIKE_MAX_UNFINISHED_JOBS", value_name = "N")]
     pub max_unfinished_jobs: Option<u32>,
@@ -72,6 +72,15 @@ pub struct Limits {
         default_value = "64KiB"
     )]
     pub max_query_text_bytes: ByteSize,
+
+    /// Bytes of the `Rows` of one call, and of one line of a file of rows
+    #[arg(
+        long,
+        env = "LOOKALIKE_MAX_ROWS_BYTES",
+        value_name = "SIZE",
+        default_value = "10MB"
+    )]
+    pub max_rows_bytes: ByteSize,
 
     /// Bytes of a `Filter` or an `OrderBy`
     #[arg(

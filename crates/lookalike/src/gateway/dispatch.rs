@@ -3,6 +3,8 @@
 //! The order of steps is the order of trust: size, form, signature, action, fields. No field is believed
 //! before the signature is.
 
+use std::time::Instant;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::IntoResponse;
@@ -16,7 +18,7 @@ use lookalike_wire::{ApiError, ErrorCode};
 use super::address::HostPort;
 use super::body::{BodyLimits, BodyReader};
 use super::listener::Arrival;
-use super::request::{ActionName, RequestId, host};
+use super::request::{ActionName, RequestId, host, record_us};
 use crate::actions::{self, Call};
 use crate::app::App;
 use crate::console;
@@ -60,6 +62,7 @@ async fn call(
         .rest()
         .await
         .map_err(ApiError::from)?;
+    let started = Instant::now();
     let raw_query = parts.uri.query().unwrap_or_default();
     let parameters = Parameters::parse(raw_query, header_text(parts, "content-type"), &body)
         .map_err(ApiError::from)?;
@@ -81,6 +84,7 @@ async fn call(
         .map_err(ApiError::from)?;
     let action = action::resolve(action_name, version)?;
     *name = Some(action);
+    record_us("verify_us", started);
     let call = Call::new(
         app,
         &parameters,

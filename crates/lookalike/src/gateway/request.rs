@@ -53,9 +53,12 @@ pub struct ActionName(pub &'static str);
 pub async fn surround(mut request: Request, next: Next) -> Response<Body> {
     let started = Instant::now();
     let id = new_request_id();
-    // How a search was answered (graph, scan, …) is filled in by the engine.
-    let plan = tracing::field::Empty;
-    let span = tracing::info_span!("request", request_id = %id, plan);
+    // Filled in on the way: how a search was answered (graph, scan, …), and what its parts took.
+    let unknown = tracing::field::Empty;
+    let span = tracing::info_span!(
+        "request", request_id = %id, plan = unknown, verify_us = unknown, decode_us = unknown,
+        filter_us = unknown, search_us = unknown, fetch_us = unknown, encode_us = unknown
+    );
     let host = host(request.headers()).to_owned();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
@@ -100,6 +103,12 @@ pub async fn surround(mut request: Request, next: Next) -> Response<Body> {
     }
     .instrument(span)
     .await
+}
+
+/// Writes down in the request's log line what a part of it took.
+pub fn record_us(part: &'static str, since: Instant) {
+    let us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::Span::current().record(part, us);
 }
 
 /// The host that the client asked, without trusting it for anything but being told back.

@@ -21,5 +21,6 @@ mod links;
 mod models;
 mod pages;
 mod persistence;
+mod rows;
 mod signature;
 mod uploads;

@@ -4,7 +4,10 @@
 //! Rows are read from the JSON text straight into their types: a call may hold
 //! 10 MB of numbers, and a tree of JSON values would cost many times that.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::instance::{has_instance, names_instance};
@@ -23,7 +26,7 @@ request! {
         optional owner_id: i64 = "OwnerId", Accepted;
         required region_id: String = "RegionId", Accepted;
         /// Optional to the SDK; a call without rows means nothing.
-        optional rows: Json<Vec<Row>> = "Rows", Used;
+        optional rows: Json<Rows> = "Rows", Used;
         optional workspace_id: String = "WorkspaceId", Used;
     }
 }
@@ -43,8 +46,84 @@ pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sparse_vector: Option<SparseVector>,
     /// Required by the service. A number too large for its 32 bits reads as infinite.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "vector")]
     pub vector: Option<Vec<f32>>,
+}
+
+/// The rows of one call. What cannot be read is named by the number of its row.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Rows(pub Vec<Row>);
+
+impl<'de> Deserialize<'de> for Rows {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer
+            .deserialize_seq(Named::<Row>::new("row"))
+            .map(Self)
+    }
+}
+
+fn vector<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<f32>>, D::Error> {
+    struct Numbers;
+
+    impl<'de> Visitor<'de> for Numbers {
+        type Value = Option<Vec<f32>>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a list of numbers")
+        }
+
+        fn visit_none<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(
+            self,
+            deserializer: D,
+        ) -> Result<Self::Value, D::Error> {
+            let numbers = Named::<f32>::new("Vector: number");
+            deserializer.deserialize_seq(numbers).map(Some)
+        }
+    }
+
+    deserializer.deserialize_option(Numbers)
+}
+
+/// Reads a list; an error within names the kind of element and its number, counted from 1.
+struct Named<T> {
+    what: &'static str,
+    elements: std::marker::PhantomData<T>,
+}
+
+impl<T> Named<T> {
+    fn new(what: &'static str) -> Self {
+        Self {
+            what,
+            elements: std::marker::PhantomData,
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Named<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        let mut elements = Vec::new();
+        loop {
+            match list.next_element() {
+                Ok(Some(element)) => elements.push(element),
+                Ok(None) => return Ok(elements),
+                Err(error) => {
+                    let number = elements.len() + 1;
+                    return Err(A::Error::custom(format!("{} {number}: {error}", self.what)));
+                }
+            }
+        }
+    }
 }
 
 /// Positions and values of a sparse vector, of equal length.

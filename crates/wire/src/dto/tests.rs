@@ -295,7 +295,7 @@ fn rows_are_read_as_clients_write_them() {
     let text = r#"[{"Id":"a","Vector":[1,-2.5e-3,0.1],"Metadata":{"page":7,"title":"t"},"New":1},
                    {"Id":null,"Vector":[1e39],"SparseVector":{"Indices":[3],"Values":[0.5]}}]"#;
     let request = upsert(&[("DBInstanceId", "gp-1"), ("Rows", text)]).unwrap();
-    let rows = request.rows.unwrap().0;
+    let rows = request.rows.unwrap().0.0;
     assert_eq!(rows[0].vector.as_deref(), Some(&[1.0, -0.0025, 0.1][..]));
     assert_eq!(rows[0].metadata.as_ref().unwrap()["page"], 7);
     assert_eq!(rows[1].id, None);
@@ -312,6 +312,23 @@ fn rows_are_read_as_clients_write_them() {
             .into();
         assert_eq!(error.field.as_deref(), Some("Rows"), "{text}");
     }
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_named() {
+    for (text, part) in [
+        (
+            r#"[{"Vector":[1]},{"Vector":[1,NaN]}]"#,
+            "row 2: Vector: number 2: ",
+        ),
+        (r#"[{"Id":7}]"#, "row 1: "),
+        (r#"[{"Vector":"1"}]"#, "row 1: "),
+    ] {
+        let refused = upsert(&[("DBInstanceId", "gp-1"), ("Rows", text)]).unwrap_err();
+        assert!(refused.to_string().contains(part), "{refused}");
+    }
+    let null = upsert(&[("DBInstanceId", "gp-1"), ("Rows", r#"[{"Vector":null}]"#)]).unwrap();
+    assert_eq!(null.rows.unwrap().0.0[0].vector, None);
 }
 
 #[test]

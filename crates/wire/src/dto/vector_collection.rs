@@ -137,7 +137,7 @@ request! {
     ModifyCollectionRequest: ModifyCollection -> ModifyCollectionResponse, check = has_instance {
         required collection: String = "Collection", Used;
         optional db_instance_id: String = "DBInstanceId", Used;
-        /// JSON text, see [`ModifyCollectionRequest::metadata_columns`].
+        /// JSON text with a list of operations: `{"operations":[{"operator":"add",…}]}`.
         required metadata: String = "Metadata", Used;
         /// Absent: `public`.
         optional namespace: String = "Namespace", Used;
@@ -145,13 +145,6 @@ request! {
         optional owner_id: i64 = "OwnerId", Accepted;
         required region_id: String = "RegionId", Accepted;
         optional workspace_id: String = "WorkspaceId", Used;
-    }
-}
-
-impl ModifyCollectionRequest {
-    /// The declared metadata columns, name and SQL type, in the order of the JSON text.
-    pub fn metadata_columns(&self) -> Result<Vec<(String, String)>, DtoError> {
-        parse_metadata_columns(&self.metadata)
     }
 }
 

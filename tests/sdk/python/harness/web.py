@@ -14,12 +14,15 @@ class Pages:
     def __init__(self):
         self.content: dict[str, bytes] = {}
         self.redirects: dict[str, str] = {}
+        self.gates: dict[str, threading.Event] = {}
         self.seen: list[str] = []
         pages = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 pages.seen.append(self.path)
+                if self.path in pages.gates:
+                    pages.gates[self.path].wait(60)
                 if self.path in pages.redirects:
                     self.send_response(302)
                     self.send_header("Location", pages.redirects[self.path])
@@ -43,6 +46,11 @@ class Pages:
     def put(self, path: str, body: bytes) -> str:
         self.content[path] = body
         return self.base + path
+
+    def put_held(self, path: str, body: bytes) -> tuple[str, threading.Event]:
+        """As `put`, but nothing is answered before the event is set."""
+        self.gates[path] = threading.Event()
+        return self.put(path, body), self.gates[path]
 
     def redirect(self, path: str, target: str) -> str:
         self.redirects[path] = target

@@ -13,8 +13,9 @@ use bytes::Bytes;
 use lookalike_embed::{Models, ModelsConfig};
 use lookalike_engine::{
     CollectionName, DataLocation, Engine, EngineConfig, EngineError, FileName, InstanceId, Job,
-    JobId, ManagerAccess, NamespaceAccess, NamespaceName, NewCollection, ObjectKey, QueryContent,
-    QueryResult, Secret, Source, SubmitUpload,
+    JobId, ManagerAccess, NamespaceAccess, NamespaceName, NewCollection, NewRow,
+    NewVectorCollection, ObjectKey, QueryContent, QueryResult, QueryRows, Secret, Source,
+    SubmitUpload, UpsertRows,
     config::{PasswordHashing, Stage, StageObserver, Synchronous},
 };
 use serde_json::{Map, Value};
