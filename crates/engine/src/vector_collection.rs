@@ -217,7 +217,7 @@ impl Engine {
     }
 
     /// Turns the vector engine of an instance on, which it always is.
-    pub async fn modify_vector_configuration(
+    pub fn modify_vector_configuration(
         &self,
         instance: &InstanceId,
         enabled: bool,

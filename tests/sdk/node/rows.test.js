@@ -43,7 +43,8 @@ for (const [name, client] of Object.entries(families)) {
       ];
       await client.call("UpsertCollectionData", collection, { Rows: JSON.stringify(rows) });
       const query = { ...collection, TopK: 2, Vector: JSON.stringify([0.9, 0.1, 0]), IncludeValues: true };
-      const found = (await client.call("QueryCollectionData", query)).Matches.match;
+      // pop-core makes objects without a prototype, which are not deeply equal to others.
+      const found = JSON.parse(JSON.stringify((await client.call("QueryCollectionData", query)).Matches.match));
       assert.deepEqual(
         found.map((match) => match.Id),
         ["x", "y"],

@@ -5,15 +5,17 @@ jobs describe. SIGTERM drains instead.
 """
 
 import http.client
+import json
 import random
 import socket
 import threading
 import time
 
 import pytest
+from alibabacloud_gpdb20160503 import models
 
 from harness import pictures
-from harness.api import Api, make_client, make_collection, make_namespace
+from harness.api import Api, make_client, make_collection, make_namespace, needs
 from harness.server import Server, wait_until
 
 pytestmark = pytest.mark.ours
@@ -189,5 +191,92 @@ def test_sigterm_answers_what_it_has_begun_to_read_and_keeps_the_jobs(tmp_path):
         api = reopened(server, api)
         assert api.finished(job_id).status == "Success"
         assert api.documents() == sorted(members)
+    finally:
+        server.kill()
+
+
+def make_vectors(api: Api) -> Api:
+    api = api.with_collection("vectors")
+    api.call("CreateCollection", dimension=16, metadata='{"page":"int"}')
+    return api
+
+
+def found_rows(api: Api, where: str, vector=None) -> list[str]:
+    return sorted(match.id for match in api.call("QueryCollectionData", vector=vector, filter=where, top_k=1000).matches.match)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@needs("UpsertCollectionDataAsync")
+def test_a_file_of_rows_that_is_killed_over_and_over_stores_each_row_once(tmp_path, seed):
+    """The rows have no ids, so that one that was stored twice would be there twice."""
+    chance = random.Random(seed)
+    rows = 20_000
+    lines = (json.dumps({"Vector": [chance.random() for _ in range(16)], "Metadata": {"page": n}}) for n in range(rows))
+    content = "\n".join(lines).encode()
+    server = Server(tmp_path / "data", "--max-attempts", "10").start()
+    api = make_vectors(make_namespace(make_client(server), ignore_ssl=True, read_timeout=10_000))
+    try:
+        job_id = api.call_with_file("UpsertCollectionDataAsync", content).job_id
+        for _ in range(KILLS_PER_SEED):
+            time.sleep(chance.uniform(0, LONGEST_WAIT_S))  # the moment of the kill is the subject of the test
+            server.kill()
+            server.start()
+            api = reopened(server, api)
+
+        def ended():
+            job = api.call("GetUpsertCollectionDataJob", job_id=job_id).job
+            return job if job.completed else None
+
+        job = wait_until(ended, "the file of rows to be stored")
+        assert (job.status, job.progress) == ("Success", rows), job.error
+        for start in range(0, rows, 1000):
+            assert len(found_rows(api, f"page >= {start} AND page < {start + 1000}")) == 1000
+    finally:
+        server.kill()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rows_that_were_acknowledged_are_there_and_deleted_ones_are_not(tmp_path, seed):
+    chance = random.Random(seed)
+    server = Server(tmp_path / "data").start()
+    api = make_vectors(make_namespace(make_client(server), read_timeout=10_000))
+    stored: set[str] = set()
+    deleted: set[str] = set()
+    unanswered: set[str] = set()
+    numbers = iter(range(1_000_000))
+    try:
+        for _ in range(KILLS_PER_SEED):
+            stop = threading.Event()
+
+            def keep_changing(api=api, stop=stop):
+                while not stop.is_set():
+                    name, victim = f"row-{next(numbers)}", next(iter(stored - unanswered), None)
+                    row = models.UpsertCollectionDataRequestRows(id=name, vector=[chance.random() for _ in range(16)], metadata={"page": 1})
+                    try:
+                        api.call("UpsertCollectionData", rows=[row])
+                        stored.add(name)
+                        if victim is not None and chance.random() < 0.3:
+                            unanswered.add(victim)
+                            api.call("DeleteCollectionData", collection_data=json.dumps({"id": [victim]}))
+                            unanswered.discard(victim)
+                            stored.discard(victim)
+                            deleted.add(victim)
+                    except Exception:
+                        unanswered.add(name)
+
+            before = len(stored)
+            changer = threading.Thread(target=keep_changing)
+            changer.start()
+            wait_until(lambda before=before: len(stored) > before + 5, "acknowledged rows")
+            time.sleep(chance.uniform(0, LONGEST_WAIT_S))  # the moment of the kill is the subject of the test
+            server.kill()
+            stop.set()
+            changer.join()
+            server.start()
+            api = reopened(server, api)
+            # Once by the database, once by the index.
+            for found in (found_rows(api, "page = 1"), found_rows(api, "page = 1", [1.0] * 16)):
+                assert stored - unanswered <= set(found)
+                assert not set(found) & (deleted - unanswered)
     finally:
         server.kill()

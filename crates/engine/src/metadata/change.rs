@@ -184,7 +184,7 @@ mod tests {
     use super::*;
     use crate::metadata::RESERVED_IN_VECTORS;
 
-    fn changes(operations: Value) -> Result<ColumnChanges, EngineError> {
+    fn changes(operations: &Value) -> Result<ColumnChanges, EngineError> {
         let columns = Columns::parse(r#"{"title":"text","page":"int"}"#, &[]).unwrap();
         let json = json!({ "operations": operations }).to_string();
         ColumnChanges::parse(&json, &columns, RESERVED_IN_VECTORS)
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn columns_are_added_renamed_and_retyped() {
-        let changes = changes(json!([
+        let changes = changes(&json!([
             {"operator": "add", "newMetaName": "note", "newMetaType": "text", "fullTextRetrieval": true},
             {"operator": "replace", "oldMetaName": "page", "newMetaName": "number", "newMetaType": "text"},
             {"operator": "replace", "oldMetaName": "title", "newMetaType": "varchar(5)"},
@@ -265,7 +265,7 @@ mod tests {
             ),
             (json!("none"), "list of operations"),
         ] {
-            let error = changes(operations.clone()).unwrap_err().to_string();
+            let error = changes(&operations).unwrap_err().to_string();
             assert!(error.contains(part), "{operations}: {error}");
         }
     }

@@ -1,5 +1,7 @@
 //! Storing rows: one transaction, then the index.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
@@ -118,13 +120,9 @@ async fn put(
     collection_id: i64,
     checked: &CheckedRow,
 ) -> Result<u64, EngineError> {
-    let made;
     let id = match &checked.id {
-        Some(id) => id,
-        None => {
-            made = RowId::random();
-            &made
-        }
+        Some(id) => Cow::Borrowed(id),
+        None => Cow::Owned(RowId::random()),
     };
     let metadata = serde_json::to_string(&checked.metadata).map_err(EngineError::internal)?;
     let row = OwnRow {

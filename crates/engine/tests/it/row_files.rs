@@ -24,7 +24,7 @@ async fn open(config: EngineConfig) -> Engine {
 fn lines(count: usize) -> String {
     let mut text = String::new();
     for at in 0..count {
-        let turn = at as f32 / 100.0;
+        let turn = f32::from(u16::try_from(at).unwrap()) / 100.0;
         let vector = [turn.cos(), turn.sin(), 0.1 + turn];
         let row = json!({"Id": format!("row{at:05}"), "Vector": vector, "Metadata": {"title": format!("t{}", at % 10)}});
         writeln!(text, "{row}").unwrap();

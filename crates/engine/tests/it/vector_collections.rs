@@ -368,13 +368,12 @@ async fn the_vector_engine_is_on_and_stays_on() {
     let engine = ready(only).await;
     engine
         .modify_vector_configuration(&instance(), true)
-        .await
         .unwrap();
-    let off = engine.modify_vector_configuration(&instance(), false).await;
+    let off = engine.modify_vector_configuration(&instance(), false);
     assert_eq!(invalid_field(off), "VectorConfigurationStatus");
     let other = InstanceId::new("gp-other").unwrap();
     assert!(matches!(
-        engine.modify_vector_configuration(&other, true).await,
+        engine.modify_vector_configuration(&other, true),
         Err(EngineError::NotFound {
             what: Subject::Instance,
             ..

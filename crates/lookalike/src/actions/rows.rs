@@ -22,7 +22,11 @@ pub async fn upsert(
     call: &Call<'_>,
     request: UpsertCollectionDataRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access(
+        &request,
+        request.namespace.as_deref(),
+        &request.namespace_password,
+    )?;
     check_size(call)?;
     let rows = request.rows.map(|rows| rows.0.0).unwrap_or_default();
     let upsert = UpsertRows {
@@ -41,7 +45,11 @@ pub async fn upsert_file(
     call: &Call<'_>,
     request: UpsertCollectionDataAsyncRequest,
 ) -> Result<JobAccepted, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access(
+        &request,
+        request.namespace.as_deref(),
+        &request.namespace_password,
+    )?;
     let rows = SubmitRows {
         collection: collection::name(&request.collection)?,
         source: source::of_url(call, &request.file_url)?,
@@ -59,7 +67,11 @@ pub async fn get_job(
     call: &Call<'_>,
     request: GetUpsertCollectionDataJobRequest,
 ) -> Result<CollectionJobResponse, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access(
+        &request,
+        request.namespace.as_deref(),
+        &request.namespace_password,
+    )?;
     let (name, id) = (
         collection::name(&request.collection)?,
         job::job_id(request.job_id)?,
@@ -77,7 +89,11 @@ pub async fn cancel_job(
     call: &Call<'_>,
     request: CancelUpsertCollectionDataJobRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access(
+        &request,
+        request.namespace.as_deref(),
+        &request.namespace_password,
+    )?;
     let (name, id) = (
         collection::name(&request.collection)?,
         job::job_id(request.job_id)?,
@@ -93,7 +109,11 @@ pub async fn delete(
     call: &Call<'_>,
     request: DeleteCollectionDataRequest,
 ) -> Result<AppliedRows, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access(
+        &request,
+        request.namespace.as_deref(),
+        &request.namespace_password,
+    )?;
     let delete = DeleteRows {
         collection: collection::name(&request.collection)?,
         data: request.values().map_err(ApiError::from)?,
@@ -107,7 +127,11 @@ pub async fn update(
     call: &Call<'_>,
     request: UpdateCollectionDataMetadataRequest,
 ) -> Result<AppliedRows, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access(
+        &request,
+        request.namespace.as_deref(),
+        &request.namespace_password,
+    )?;
     let update = UpdateRows {
         collection: collection::name(&request.collection)?,
         ids: request.ids.map(|ids| ids.0).unwrap_or_default(),
@@ -122,7 +146,11 @@ pub async fn query(
     call: &Call<'_>,
     request: QueryCollectionDataRequest,
 ) -> Result<QueryCollectionDataResponse, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access(
+        &request,
+        request.namespace.as_deref(),
+        &request.namespace_password,
+    )?;
     refuse_what_is_missing(&request)?;
     let with_total = request.offset.is_some();
     let query = QueryRows {

@@ -52,7 +52,11 @@ pub async fn describe(
     call: &Call<'_>,
     request: DescribeCollectionRequest,
 ) -> Result<DescribeCollectionResponse, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access(
+        &request,
+        request.namespace.as_deref(),
+        &request.namespace_password,
+    )?;
     let name = collection::name(&request.collection)?;
     let found = call.app.engine.collection(&namespace, &name).await?;
     let columns = found.columns.iter();
@@ -80,7 +84,11 @@ pub async fn list(
     call: &Call<'_>,
     request: ListCollectionsRequest,
 ) -> Result<ListCollectionsResponse, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access(
+        &request,
+        request.namespace.as_deref(),
+        &request.namespace_password,
+    )?;
     let names = call.app.engine.list_collections(&namespace).await?;
     Ok(ListCollectionsResponse {
         request_id: call.request_id(),
@@ -100,7 +108,11 @@ pub async fn modify(
     call: &Call<'_>,
     request: ModifyCollectionRequest,
 ) -> Result<ModifyCollectionResponse, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access(
+        &request,
+        request.namespace.as_deref(),
+        &request.namespace_password,
+    )?;
     let name = collection::name(&request.collection)?;
     let changed = call
         .app
@@ -119,7 +131,11 @@ pub async fn delete(
     call: &Call<'_>,
     request: DeleteCollectionRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access(
+        &request,
+        request.namespace.as_deref(),
+        &request.namespace_password,
+    )?;
     let name = collection::name(&request.collection)?;
     call.app.engine.delete_collection(&namespace, &name).await?;
     Ok(Acknowledgement::success(call.request_id()))
@@ -160,10 +176,7 @@ pub async fn modify_configuration(
         }
     };
     let id = InstanceId::new(instance.as_str()).map_err(EngineError::from)?;
-    call.app
-        .engine
-        .modify_vector_configuration(&id, enabled)
-        .await?;
+    call.app.engine.modify_vector_configuration(&id, enabled)?;
     Ok(ModifyVectorConfigurationResponse {
         request_id: call.request_id(),
         status: true,
@@ -175,8 +188,12 @@ pub async fn modify_configuration(
 /// The namespace that a request acts in.
 pub fn access(
     request: &impl NamesInstance,
-    namespace: &Option<String>,
+    namespace: Option<&str>,
     password: &lookalike_wire::Secret,
 ) -> Result<NamespaceAccess, Failure> {
-    access::namespace(request.instance_id(), namespace.clone(), password)
+    access::namespace(
+        request.instance_id(),
+        namespace.map(str::to_owned),
+        password,
+    )
 }
