@@ -52,6 +52,9 @@ const KEY: &str = "lookalike";
 /// A file of rows stays below what the service takes.
 const MAX_FILE_BYTES: usize = 190_000_000;
 
+/// What makes a query one of a kind.
+type Change = fn(&mut QueryCollectionDataRequest);
+
 /// The parts that the request log names.
 const PARTS: [&str; 6] = [
     "verify_us",
@@ -91,11 +94,13 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    let kinds: [(&str, fn(&mut QueryCollectionDataRequest)); 4] = [
+    let kinds: [(&str, Change); 4] = [
         ("plain", |_| ()),
-        ("values", |query| query.include_values = Some(true)),
+        ("values", |query| {
+            query.include_values = Some(true);
+        }),
         ("filtered", |query| {
-            query.filter = Some("page < 10000".to_owned())
+            query.filter = Some("page < 10000".to_owned());
         }),
         ("filtered anew", |query| {
             // No two texts are equal, so that no answer of before is used again.
@@ -335,7 +340,9 @@ impl Random {
             }
         }
         let norm = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
-        vector.iter_mut().for_each(|value| *value /= norm);
+        for value in &mut vector {
+            *value /= norm;
+        }
         vector
     }
 }

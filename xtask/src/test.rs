@@ -34,7 +34,7 @@ enum Suite {
     PythonOld,
     /// The generic Node clients.
     Node,
-    /// LlamaIndex's integration from PyPI.
+    /// The integration that the users of `llama-index` install.
     Llamaindex,
     /// Odd and hostile files through the API.
     Odd,

@@ -78,7 +78,7 @@ async fn refusal<R: Request<Response: std::fmt::Debug>>(
     }
 }
 
-/// sdk: LlamaIndex and Dify create on 404, upsert, query and delete so.
+/// sdk: published vector stores create on 404, upsert, query and delete so.
 #[tokio::test]
 async fn rows_go_in_and_come_out_in_the_shape_that_clients_read() {
     let server = start().await;
