@@ -107,6 +107,13 @@ pub struct Collection {
     pub encoder_fingerprint: String,
 }
 
+impl Collection {
+    /// Whether its rows have sparse vectors.
+    pub fn has_sparse_vectors(&self) -> bool {
+        self.settings.support_sparse || !self.settings.sparse_fields.is_empty()
+    }
+}
+
 /// What a collection was made with besides its model and fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CollectionSettings {

@@ -25,6 +25,7 @@ mod housekeeping;
 mod index_options;
 mod instance;
 mod jobs;
+mod lookup;
 pub mod metadata;
 mod name;
 mod namespace;
@@ -40,6 +41,7 @@ mod store;
 mod upload;
 mod vector_collection;
 mod vector_index;
+mod words;
 
 pub use lookalike_index::Metric;
 
@@ -70,8 +72,8 @@ pub use self::{
     namespace::Namespace,
     objects::{ObjectFile, ObjectReader},
     query::{
-        DEFAULT_TOP_K, ImageQuery, MAX_TOP_K, Match, QueryContent, QueryResult, QueryRows,
-        RowMatch, RowsResult,
+        DEFAULT_TOP_K, HybridSearch, ImageQuery, MAX_TOP_K, Match, QueryContent, QueryResult,
+        QueryRows, RetrievalSource, RowMatch, RowsResult,
     },
     reindex::{ReindexProgress, Reindexed},
     rows::{DeleteRows, MAX_SPARSE_ELEMENTS, NewRow, SparseVector, UpdateRows, UpsertRows},

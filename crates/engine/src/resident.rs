@@ -19,13 +19,14 @@ use std::{
 };
 
 use lookalike_embed::{ModelError, Models, ServedModel};
-use lookalike_index::{Change, IndexError, Options, VectorIndex};
+use lookalike_index::{Change, IndexError, Options, SparseIndex, TextIndex, VectorIndex};
 use sqlx::{Sqlite, Transaction};
 use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::{
     columns::ColumnCache,
     error::EngineError,
+    lookup::Lookup,
     store::{self, Store, collection::CollectionRow},
 };
 
@@ -36,6 +37,14 @@ pub(crate) struct Resident {
     folder: Option<PathBuf>,
     index: Arc<RwLock<VectorIndex>>,
     columns: Arc<ColumnCache>,
+    lookups: Arc<Lookups>,
+}
+
+/// What text and sparse vectors are searched in.
+#[derive(Default)]
+pub(crate) struct Lookups {
+    pub(crate) texts: Lookup<TextIndex>,
+    pub(crate) sparse: Lookup<SparseIndex>,
 }
 
 impl Resident {
@@ -49,12 +58,18 @@ impl Resident {
         &self.columns
     }
 
+    /// What full text and sparse vectors are searched in; see there what to hold.
+    pub(crate) fn lookups(&self) -> &Lookups {
+        &self.lookups
+    }
+
     /// For making changes; taken when the transaction is ready to be committed.
     pub(crate) async fn lock_for_change<'a>(&self) -> Changing<'a> {
         Changing {
             collection_id: self.collection_id,
             index: Arc::clone(&self.index).write_owned().await,
             columns: Arc::clone(&self.columns),
+            lookups: Arc::clone(&self.lookups),
             changes: Vec::new(),
             touched: Vec::new(),
         }
@@ -91,6 +106,7 @@ pub(crate) struct Changing<'a> {
     collection_id: i64,
     index: OwnedRwLockWriteGuard<VectorIndex>,
     columns: Arc<ColumnCache>,
+    lookups: Arc<Lookups>,
     changes: Vec<Change<'a>>,
     touched: Vec<u64>,
 }
@@ -125,6 +141,8 @@ impl<'a> Changing<'a> {
     ) -> Result<(), EngineError> {
         let generation =
             store::vector_generation::find(&mut transaction, self.collection_id).await?;
+        self.lookups.texts.touch(&self.touched);
+        self.lookups.sparse.touch(&self.touched);
         self.columns.touch(self.touched);
         transaction.commit().await?;
         committed();
@@ -168,6 +186,7 @@ impl Residents {
                 folder,
                 index: Arc::new(RwLock::new(index)),
                 columns: Arc::default(),
+                lookups: Arc::default(),
             }))
         };
         slot.get_or_try_init(load).await.cloned()

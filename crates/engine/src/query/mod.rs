@@ -1,10 +1,15 @@
 //! `QueryContent`: a text or an image in, the nearest rows out (semantics.md, `QueryContent`).
 //!
 //! One way through: a permit (none left = throttling at once), the query's vector (ahead of
-//! ingestion in the model's queue), an exact search, the rows of the winners. Ties are ordered by
-//! file name, then id (row 33), so that equal data gives equal answers.
+//! ingestion in the model's queue), the search by vector, text or both, the rows of the winners. Ties
+//! are ordered by file name, then id (row 33), so that equal data gives equal answers.
 
 pub(crate) mod conditions;
+mod content;
+mod fuse;
+mod hybrid;
+mod mix;
+mod paths;
 mod rows;
 mod search;
 mod vector;
@@ -13,9 +18,13 @@ use lookalike_index::Metric;
 use serde_json::Value;
 use tokio::sync::SemaphorePermit;
 
-pub use self::rows::{QueryRows, RowMatch, RowsResult};
-use self::search::Search;
 pub(crate) use self::vector::embed_error;
+use self::{content::ContentPlan, mix::Sought, search::Search};
+pub use self::{
+    hybrid::HybridSearch,
+    paths::RetrievalSource,
+    rows::{QueryRows, RowMatch, RowsResult},
+};
 use crate::{
     access::NamespaceAccess,
     engine::{Engine, Inner},
@@ -65,6 +74,8 @@ pub struct QueryContent {
     pub filter: String,
     /// Orders the nearest rows by fields rather than by score; empty is none.
     pub order_by: String,
+    /// Whether the rows' texts count, too, and how.
+    pub hybrid: HybridSearch,
 }
 
 impl QueryContent {
@@ -81,7 +92,13 @@ impl QueryContent {
             metadata_fields: String::new(),
             filter: String::new(),
             order_by: String::new(),
+            hybrid: HybridSearch::default(),
         }
+    }
+
+    /// The text, if there is one.
+    fn looked_for_text(&self) -> Option<&str> {
+        self.text.as_deref().filter(|text| !text.is_empty())
     }
 }
 
@@ -103,8 +120,11 @@ pub struct Match {
     pub metadata: Vec<(String, String)>,
     /// The same in their own types, when asked for.
     pub(crate) values: Vec<(String, Value)>,
-    /// By the metric's own definition: larger is better but for L2.
+    /// By the metric's own definition: larger is better but for L2. In a hybrid search what its mode
+    /// says, and larger is better but for L2 in a cascade.
     pub score: f32,
+    /// What found it.
+    pub source: RetrievalSource,
     /// Only when asked for.
     pub vector: Option<Vec<f32>>,
     /// Only when asked for, and when the row has one.
@@ -148,11 +168,19 @@ impl Engine {
         let window = Window::checked(top_k, query.offset)?;
         let fields = shown_fields(&row.collection.columns, &query.metadata_fields)?;
         let conditions = inner.conditions(&row.collection, &query.filter, &query.order_by)?;
+        let plan = ContentPlan::of(query, &row.collection)?;
+        inner.check_query_text(query)?;
         let _permit = inner.query_permit()?;
         let model = resident::model_of(&inner.models, &row)?;
-        let (vector, usage) = inner.embed_query(query, &model).await?;
+        let mut sought: Sought = plan.texts(query, &row.collection);
+        let mut usage = Usage::default();
+        if plan.paths.dense {
+            let (vector, cost) = inner.embed_query(query, &model).await?;
+            (sought.vector, usage) = (Some(vector), cost);
+        }
         let search = Search {
             metric: query.metric.unwrap_or(row.collection.metric),
+            fusion: plan.fusion,
             window,
             conditions,
             wanted: Wanted {
@@ -162,7 +190,7 @@ impl Engine {
                 sparse: false,
             },
         };
-        let matches = inner.search(&row, vector, &search).await?.matches;
+        let matches = inner.search(&row, sought, &search).await?.matches;
         Ok(QueryResult {
             matches,
             usage,

@@ -1,5 +1,5 @@
-//! `QueryCollectionData`: a vector in, or nothing but a condition, the rows out (semantics.md,
-//! `QueryCollectionData`). In collections of either kind (row 48).
+//! `QueryCollectionData`: a vector, a sparse one or a text in, or nothing but a condition, the rows
+//! out (semantics.md, `QueryCollectionData`). In collections of either kind (row 48).
 
 use std::sync::Arc;
 
@@ -7,18 +7,25 @@ use lookalike_index::{Bitmap, Metric};
 use serde_json::Value;
 
 use super::{
-    Match, Wanted, Window,
+    HybridSearch, Match, RetrievalSource, Wanted, Window,
     conditions::Conditions,
+    content::check_alone,
+    fuse::Scored,
+    hybrid::{Fusion, Hybrid},
+    mix::Sought,
+    paths::PerPath,
     search::{Found, Search},
     shown_fields,
 };
 use crate::{
     access::NamespaceAccess,
+    collection::{Collection, CollectionKind},
     engine::{Engine, Inner},
     error::EngineError,
+    lookup::TextRecipe,
     name::CollectionName,
     rows::{SparseVector, check},
-    store::{self, collection::CollectionRow},
+    store::{self, chunk::ChunkRow, collection::CollectionRow},
 };
 
 /// A query of rows. Build one with [`QueryRows::new`] and change what differs.
@@ -26,8 +33,16 @@ use crate::{
 pub struct QueryRows {
     /// The collection to search.
     pub collection: CollectionName,
-    /// What to look for; without it the rows that meet the filter are listed.
+    /// What to look for; without it, a sparse vector and a text, the rows that meet the filter are
+    /// listed.
     pub vector: Option<Vec<f32>>,
+    /// Looks for rows whose sparse vectors have large inner products with it; an empty one counts
+    /// as absent.
+    pub sparse: Option<SparseVector>,
+    /// Looks for rows with these words; empty counts as absent.
+    pub text: Option<String>,
+    /// How what is found by several of them is mixed.
+    pub hybrid: HybridSearch,
     /// How many matches, 1 to [`super::MAX_TOP_K`].
     pub top_k: i64,
     /// How many of the best to leave out, for paging.
@@ -52,6 +67,9 @@ impl QueryRows {
         Self {
             collection,
             vector: None,
+            sparse: None,
+            text: None,
+            hybrid: HybridSearch::default(),
             top_k,
             offset: None,
             metric: None,
@@ -69,7 +87,7 @@ impl QueryRows {
 pub struct RowMatch {
     /// Its id.
     pub id: String,
-    /// By the metric's own definition; `None` when there was nothing to compare with.
+    /// As for [`Match::score`]; `None` when there was nothing to compare with.
     pub score: Option<f32>,
     /// Metadata as text, in the order of declaration, NULLs left out.
     pub metadata: Vec<(String, String)>,
@@ -105,12 +123,14 @@ impl Engine {
         let window = Window::checked(query.top_k, query.offset)?;
         let fields = shown_fields(&row.collection.columns, &query.metadata_fields)?;
         let conditions = inner.conditions(&row.collection, &query.filter, &query.order_by)?;
-        if query.vector.is_none() && conditions.filter.is_none() {
+        let sought = sought(&query, &row.collection)?;
+        if sought.is_none() && conditions.filter.is_none() {
             return Err(EngineError::invalid(
                 "Vector",
-                "is empty, and so are Content and Filter; a query needs one of them",
+                "is empty, and so are SparseVector, Content and Filter; a query needs one of them",
             ));
         }
+        inner.check_text_bytes(query.text.as_deref().unwrap_or_default())?;
         let wanted = Wanted {
             fields,
             values: true,
@@ -130,16 +150,17 @@ impl Engine {
                 .map_err(|reason| EngineError::invalid("Vector", reason))?;
         }
         let _permit = inner.query_permit()?;
-        let has_scores = query.vector.is_some();
-        let found = match query.vector {
-            Some(vector) => {
+        let has_scores = sought.is_some();
+        let found = match sought {
+            Some((sought, fusion)) => {
                 let search = Search {
                     metric,
+                    fusion,
                     window,
                     conditions,
                     wanted,
                 };
-                inner.search(&row, vector, &search).await?
+                inner.search(&row, sought, &search).await?
             }
             None => inner.listed(&row, window, &conditions, &wanted).await?,
         };
@@ -156,6 +177,69 @@ impl Engine {
             total: found.total,
         })
     }
+}
+
+/// What a query looks for and how what is found is mixed; `None` when it looks for nothing.
+fn sought(
+    query: &QueryRows,
+    collection: &Collection,
+) -> Result<Option<(Sought, Option<Fusion>)>, EngineError> {
+    let sparse = query
+        .sparse
+        .as_ref()
+        .filter(|sparse| !(sparse.indices.is_empty() && sparse.values.is_empty()));
+    let text = query.text.as_deref().filter(|text| !text.is_empty());
+    if sparse.is_some() {
+        check_sparse_support(collection)?;
+    }
+    let hybrid = query.hybrid.checked()?.unwrap_or(Hybrid {
+        fusion: Fusion::AsTheyAre,
+        paths: None,
+    });
+    if query.vector.is_none() && sparse.is_none() && text.is_none() {
+        return Ok(None);
+    }
+    let everything = PerPath {
+        dense: true,
+        sparse: true,
+        full_text: true,
+    };
+    let obstacles = PerPath {
+        dense: query.vector.is_none().then_some("Vector is empty"),
+        sparse: sparse.is_none().then_some("SparseVector is empty"),
+        full_text: text.is_none().then_some("Content is empty"),
+    };
+    let taken = hybrid.paths(everything, obstacles)?;
+    let fusion = hybrid.fusion_of(taken);
+    if fusion.is_some() {
+        check_alone(query.offset, &query.order_by)?;
+    }
+    let pairs = sparse
+        .filter(|_| taken.sparse)
+        .map(|sparse| check::sparse_pairs(sparse.clone()))
+        .transpose()
+        .map_err(|reason| EngineError::invalid("SparseVector", reason))?;
+    let analyzer = TextRecipe::of_full_text(collection).analyzer;
+    let sought = Sought {
+        vector: query.vector.clone().filter(|_| taken.dense),
+        sparse: pairs,
+        words: text
+            .filter(|_| taken.full_text)
+            .map(|text| analyzer.of_query(text)),
+    };
+    Ok(Some((sought, fusion)))
+}
+
+/// Only the caller's own sparse vectors can be compared with one of the caller's.
+fn check_sparse_support(collection: &Collection) -> Result<(), EngineError> {
+    let reason = match collection.kind {
+        CollectionKind::Vector if collection.settings.support_sparse => return Ok(()),
+        CollectionKind::Vector => "the collection was made without SupportSparse",
+        CollectionKind::Document => {
+            "the sparse vectors of a document collection are made of its texts; use Content"
+        }
+    };
+    Err(EngineError::invalid("SparseVector", reason))
 }
 
 impl Inner {
@@ -191,7 +275,15 @@ impl Inner {
         };
         let mut rows = store::chunk::find(&mut connection, &keys).await?;
         rows.sort_by_key(|row| keys.iter().position(|key| *key == row.key));
-        let rows = rows.into_iter().map(|row| (0.0, row)).collect();
+        let listed = |row: ChunkRow| {
+            let scored = Scored {
+                key: row.key,
+                score: 0.0,
+                source: RetrievalSource::Vector,
+            };
+            (scored, row)
+        };
+        let rows = rows.into_iter().map(listed).collect();
         let columns = &row.collection.columns;
         let matches = super::search::shown(&mut connection, columns, rows, wanted).await?;
         drop(index);

@@ -1,14 +1,21 @@
-//! From a vector to the rows that are nearest, in an order that equal data always has.
+//! From what a query looks for to the rows that are found, in an order that equal data always has.
+//!
+//! Every operation that searches comes here with a [`Search`] and a [`Sought`].
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use lookalike_index::{Bitmap, Effort, Hit, Metric, Query};
+use lookalike_index::{Bitmap, Metric};
 use serde_json::{Map, Value};
 use sqlx::SqliteConnection;
 
-use super::{Match, Wanted, Window, conditions::Conditions};
+use super::{
+    Match, Wanted, Window,
+    conditions::Conditions,
+    fuse::Scored,
+    hybrid::Fusion,
+    mix::{self, Findings, Manner, Scene, Sought},
+};
 use crate::{
-    cpu::Lane,
     engine::Inner,
     error::EngineError,
     metadata::Columns,
@@ -19,6 +26,8 @@ use crate::{
 /// A query without what it looks for.
 pub(super) struct Search {
     pub(super) metric: Metric,
+    /// How several answers become one; `None` searches by vector alone.
+    pub(super) fusion: Option<Fusion>,
     pub(super) window: Window,
     pub(super) conditions: Conditions,
     pub(super) wanted: Wanted,
@@ -37,15 +46,15 @@ impl Inner {
     pub(super) async fn search(
         &self,
         row: &CollectionRow,
-        vector: Vec<f32>,
+        sought: Sought,
         search: &Search,
     ) -> Result<Found, EngineError> {
-        let Search {
-            metric,
-            window: Window { offset, top_k },
-            ..
-        } = *search;
-        let k = offset + top_k;
+        let Window { offset, top_k } = search.window;
+        let manner = Manner {
+            metric: search.metric,
+            k: offset + top_k,
+            fusion: search.fusion,
+        };
         let resident = self.residents.get(&self.store, row).await?;
         let mut connection = self.store.reader().await?;
         // Held until the rows are read: no job commits between the search and the reading.
@@ -57,29 +66,22 @@ impl Inner {
         record_us("filter_us", started);
         let started = Instant::now();
         let total = (allowed.as_ref()).map_or_else(|| index.len(), |allowed| allowed.len());
-        let searched = Arc::clone(&index);
-        let scan = move || {
-            let query = Query {
-                vector: &vector,
-                k,
-                metric,
-                allowed: allowed.as_deref(),
-            };
-            searched.answer(&query, Effort::Planned)
+        let scene = Scene {
+            cpu: &self.cpu,
+            row,
+            resident: &resident,
+            index: &index,
+            allowed,
         };
-        let answer = self
-            .cpu
-            .run(Lane::Request, scan)
-            .await?
-            .map_err(EngineError::internal)?;
+        let reader = self.column_reader(&mut connection, row);
+        let findings = mix::find(&scene, reader, (sought, manner)).await?;
         record_us("search_us", started);
-        tracing::Span::current().record("plan", answer.plan.name());
+        tracing::Span::current().record("plan", &*findings.plan);
         let started = Instant::now();
-        let hits = answer.hits;
-        let keys: Vec<u64> = hits.iter().map(|hit| hit.key).collect();
+        let keys: Vec<u64> = findings.found.iter().map(|found| found.key).collect();
         let rows = store::chunk::find(&mut connection, &keys).await?;
-        let mut winners = ranked(hits, rows, metric);
-        winners.truncate(k);
+        let mut winners = ranked(findings, rows);
+        winners.truncate(manner.k);
         winners.drain(..offset.min(winners.len()));
         if let Some(order) = &search.conditions.order {
             let keys: Bitmap = winners.iter().map(|(_, row)| row.key).collect();
@@ -109,7 +111,7 @@ pub(super) fn record_us(part: &'static str, since: Instant) {
 pub(super) async fn shown(
     connection: &mut SqliteConnection,
     columns: &Columns,
-    rows: Vec<(f32, ChunkRow)>,
+    rows: Vec<(Scored, ChunkRow)>,
     wanted: &Wanted,
 ) -> Result<Vec<Match>, EngineError> {
     let keys: Vec<u64> = rows.iter().map(|(_, row)| row.key).collect();
@@ -121,7 +123,7 @@ pub(super) async fn shown(
         sparse.extend(store::row::sparse_of(connection, &keys).await?);
     }
     rows.into_iter()
-        .map(|(score, row)| {
+        .map(|(found, row)| {
             let stored: Map<String, Value> =
                 serde_json::from_str(&row.metadata).map_err(EngineError::internal)?;
             let fields = wanted.fields.as_deref();
@@ -141,24 +143,27 @@ pub(super) async fn shown(
                 } else {
                     Vec::new()
                 },
-                score,
+                score: found.score,
+                source: found.source,
             })
         })
         .collect()
 }
 
-/// Hits with their rows: by score, then file name, then id. A hit whose row is gone belongs to a
-/// collection that is being deleted.
-fn ranked(hits: Vec<Hit>, rows: Vec<ChunkRow>, metric: Metric) -> Vec<(f32, ChunkRow)> {
+/// What was found with its rows: by score, then file name, then id. A hit whose row is gone belongs
+/// to a collection that is being deleted.
+fn ranked(findings: Findings, rows: Vec<ChunkRow>) -> Vec<(Scored, ChunkRow)> {
     let mut rows: HashMap<u64, ChunkRow> = rows.into_iter().map(|row| (row.key, row)).collect();
-    let mut ranked: Vec<(f32, ChunkRow)> = hits
+    let mut ranked: Vec<(Scored, ChunkRow)> = findings
+        .found
         .into_iter()
-        .filter_map(|hit| rows.remove(&hit.key).map(|row| (hit.score, row)))
+        .filter_map(|found| rows.remove(&found.key).map(|row| (found, row)))
         .collect();
     ranked.sort_by(|(one, one_row), (other, other_row)| {
-        let by_score = match metric {
-            Metric::L2 => one.total_cmp(other),
-            Metric::Cosine | Metric::InnerProduct => other.total_cmp(one),
+        let by_score = if findings.larger_is_better {
+            other.score.total_cmp(&one.score)
+        } else {
+            one.score.total_cmp(&other.score)
         };
         by_score
             .then_with(|| one_row.file_name.cmp(&other_row.file_name))

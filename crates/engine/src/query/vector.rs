@@ -6,7 +6,7 @@ use bytes::Bytes;
 use lookalike_embed::{EmbedError, Priority, ServedModel};
 use lookalike_media::{ImageLimits, decode_sized, extension};
 
-use super::{ImageQuery, QueryContent};
+use super::{HybridSearch, ImageQuery, QueryContent};
 use crate::{
     cpu::Lane,
     engine::Inner,
@@ -21,10 +21,9 @@ impl Inner {
         query: &QueryContent,
         model: &ServedModel,
     ) -> Result<(Vec<f32>, Usage), EngineError> {
-        let text = query.text.as_deref().filter(|text| !text.is_empty());
-        match (&query.image, text) {
+        match (&query.image, query.looked_for_text()) {
             (Some(image), text) => {
-                if text.is_some() {
+                if text.is_some() && query.hybrid == HybridSearch::default() {
                     tracing::warn!(collection = %query.collection, "a query has a text and an image: the image is used");
                 }
                 let vector = self.embed_query_image(image, model).await?;
@@ -37,16 +36,6 @@ impl Inner {
                 ))
             }
             (None, Some(text)) => {
-                let max_bytes = self.config.limits.max_query_text_bytes;
-                if text.len() > max_bytes {
-                    return Err(EngineError::TooLarge {
-                        reason: format!(
-                            "Content has {} bytes, more than the limit of {max_bytes} (setting \
-                             max_query_text_bytes)",
-                            text.len()
-                        ),
-                    });
-                }
                 let embedding = model.embed_text(text).await.map_err(|e| embed_error(&e))?;
                 let usage = Usage {
                     tokens: u64::from(embedding.tokens),
@@ -54,10 +43,7 @@ impl Inner {
                 };
                 Ok((embedding.vector, usage))
             }
-            (None, None) => Err(EngineError::invalid(
-                "Content",
-                "is empty and there is no FileUrl; a query needs one of them",
-            )),
+            (None, None) => Err(EngineError::internal("a query without text or image")),
         }
     }
 

@@ -96,8 +96,23 @@ pub(crate) fn vector(vector: &[f32], dimension: usize, metric: Metric) -> Result
     Ok(())
 }
 
-/// A sparse vector as it is stored: pairs of index and value, by ascending index.
+/// A sparse vector as it is stored.
 fn sparse(given: SparseVector) -> Result<Vec<u8>, String> {
+    let pairs = sparse_pairs(given)?;
+    Ok(pairs
+        .into_iter()
+        .flat_map(|(index, value)| {
+            let mut pair = [0; 8];
+            pair[..4].copy_from_slice(&index.to_le_bytes());
+            pair[4..].copy_from_slice(&value.to_le_bytes());
+            pair
+        })
+        .collect())
+}
+
+/// Pairs of index and value, by ascending index, of a sparse vector that is to be stored or compared
+/// with stored ones.
+pub(crate) fn sparse_pairs(given: SparseVector) -> Result<Vec<(u32, f32)>, String> {
     let SparseVector { indices, values } = given;
     if indices.len() != values.len() {
         return Err(format!(
@@ -123,15 +138,7 @@ fn sparse(given: SparseVector) -> Result<Vec<u8>, String> {
     if let Some(pair) = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         return Err(format!("SparseVector has the index {} twice", pair[0].0));
     }
-    Ok(pairs
-        .into_iter()
-        .flat_map(|(index, value)| {
-            let mut pair = [0; 8];
-            pair[..4].copy_from_slice(&index.to_le_bytes());
-            pair[4..].copy_from_slice(&value.to_le_bytes());
-            pair
-        })
-        .collect())
+    Ok(pairs)
 }
 
 /// Reads what [`sparse`] made.

@@ -18,6 +18,7 @@ pub(crate) mod namespace;
 pub(crate) mod object;
 pub(crate) mod reindexing;
 pub(crate) mod row;
+pub(crate) mod row_content;
 pub(crate) mod scalar_index;
 pub(crate) mod upload;
 pub(crate) mod vector_generation;

@@ -11,6 +11,8 @@ mod collections;
 mod crash;
 mod documents;
 mod filters;
+mod hybrid;
+mod hybrid_rows;
 mod indexes;
 mod jobs;
 mod namespaces;

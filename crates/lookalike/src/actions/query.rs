@@ -1,6 +1,9 @@
 //! `QueryContent`: the request into a query, the rows into matches.
 
-use lookalike_engine::{FileName, ImageQuery, Match, QueryContent, QueryResult, metric_from_name};
+use lookalike_engine::{
+    FileName, HybridSearch, ImageQuery, Match, QueryContent, QueryResult, RetrievalSource,
+    metric_from_name,
+};
 use lookalike_wire::ApiError;
 use lookalike_wire::dto::{
     self, MESSAGE_SUCCESS, Matches, QueryContentRequest, QueryContentResponse, QueryUsage,
@@ -9,9 +12,6 @@ use lookalike_wire::dto::{
 
 use super::{Call, access, collection, document, source, url_expiration};
 use crate::error::Failure;
-
-/// Found by its vector; the other sources need full text.
-const BY_VECTOR: i64 = 1;
 
 pub async fn query_content(
     call: &Call<'_>,
@@ -54,6 +54,14 @@ pub async fn query_content(
         metadata_fields: request.include_metadata_fields.unwrap_or_default(),
         filter: request.filter.unwrap_or_default(),
         order_by: request.order_by.unwrap_or_default(),
+        hybrid: HybridSearch {
+            mode: request.hybrid_search.unwrap_or_default(),
+            args: request
+                .hybrid_search_args
+                .map(|args| args.0)
+                .unwrap_or_default(),
+            full_text: request.use_full_text_retrieval.unwrap_or_default(),
+        },
         ..QueryContent::new(collection::name(&request.collection)?)
     };
     let result = call.app.engine.query(&namespace, &query).await?;
@@ -106,11 +114,20 @@ fn found_match(call: &Call<'_>, found: Match, valid_seconds: u64) -> dto::Match 
         loader_metadata: found.loader_metadata,
         metadata: found.metadata.into_iter().collect(),
         score: f64::from(found.score),
-        retrieval_source: BY_VECTOR,
+        retrieval_source: retrieval_source(found.source),
         rerank_score: None,
         vector: found.vector.map(|vector| VectorList {
             vector_list: vector,
         }),
+    }
+}
+
+/// The API's numbers of what found a row.
+fn retrieval_source(source: RetrievalSource) -> i64 {
+    match source {
+        RetrievalSource::Vector => 1,
+        RetrievalSource::FullText => 2,
+        RetrievalSource::Both => 3,
     }
 }
 

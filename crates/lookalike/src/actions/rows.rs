@@ -1,8 +1,8 @@
 //! Rows of collections: stored, by a call or by a file, removed, changed, searched.
 
 use lookalike_engine::{
-    DeleteRows, Job, JobStatus, NewRow, QueryRows, RowMatch, SparseVector, SubmitRows, UpdateRows,
-    UpsertRows, metric_from_name,
+    DeleteRows, HybridSearch, Job, JobStatus, NewRow, QueryRows, RowMatch, SparseVector,
+    SubmitRows, UpdateRows, UpsertRows, metric_from_name,
 };
 use lookalike_wire::dto::{
     self, Acknowledgement, AppliedRows, CancelUpsertCollectionDataJobRequest, CollectionJob,
@@ -151,10 +151,25 @@ pub async fn query(
         request.namespace.as_deref(),
         &request.namespace_password,
     )?;
-    refuse_what_is_missing(&request)?;
+    refuse_joins(&request)?;
     let with_total = request.offset.is_some();
+    let sparse = request
+        .sparse_vector
+        .map(|sparse| sparse_vector(sparse.0))
+        .transpose()
+        .map_err(|reason| ApiError::invalid("SparseVector", &reason))?;
     let query = QueryRows {
         vector: request.vector.map(|vector| vector.0),
+        sparse,
+        text: request.content,
+        hybrid: HybridSearch {
+            mode: request.hybrid_search.unwrap_or_default(),
+            args: request
+                .hybrid_search_args
+                .map(|args| args.0)
+                .unwrap_or_default(),
+            full_text: false,
+        },
         offset: request.offset,
         metric: request
             .metrics
@@ -197,19 +212,9 @@ fn check_size(call: &Call<'_>) -> Result<(), ApiError> {
 }
 
 fn new_row(at: usize, row: Row) -> Result<NewRow, ApiError> {
-    let sparse = |sparse: dto::SparseVector| {
-        let indices = sparse.indices.into_iter().map(|index| {
-            u32::try_from(index).map_err(|_| {
-                let reason = format!(
-                    "row {}: SparseVector has the index {index}, which is out of range",
-                    at + 1
-                );
-                ApiError::invalid("Rows", &reason)
-            })
-        });
-        Ok::<_, ApiError>(SparseVector {
-            indices: indices.collect::<Result<_, _>>()?,
-            values: sparse.values,
+    let sparse = |sparse| {
+        sparse_vector(sparse).map_err(|reason| {
+            ApiError::invalid("Rows", &format!("row {}: SparseVector {reason}", at + 1))
         })
     };
     Ok(NewRow {
@@ -220,22 +225,23 @@ fn new_row(at: usize, row: Row) -> Result<NewRow, ApiError> {
     })
 }
 
-/// What a search cannot do yet must not pass for done.
-fn refuse_what_is_missing(request: &QueryCollectionDataRequest) -> Result<(), ApiError> {
-    let missing = [
-        ("Content", request.content.is_some()),
-        ("HybridSearch", request.hybrid_search.is_some()),
-        ("SparseVector", request.sparse_vector.is_some()),
-        (
-            "RelationalTableFilter",
-            request.relational_table_filter.is_some(),
-        ),
-    ];
-    match missing.into_iter().find(|(_, is_there)| *is_there) {
-        None => Ok(()),
-        Some((field, _)) => Err(ApiError::new(ErrorCode::UnsupportedOperation)
-            .with_detail(&format!("{field} is not supported here yet."))),
+fn sparse_vector(given: dto::SparseVector) -> Result<SparseVector, String> {
+    let indices = given.indices.into_iter().map(|index| {
+        u32::try_from(index).map_err(|_| format!("has the index {index}, which is out of range"))
+    });
+    Ok(SparseVector {
+        indices: indices.collect::<Result<_, _>>()?,
+        values: given.values,
+    })
+}
+
+/// What a search cannot do must not pass for done.
+fn refuse_joins(request: &QueryCollectionDataRequest) -> Result<(), ApiError> {
+    if request.relational_table_filter.is_none() {
+        return Ok(());
     }
+    Err(ApiError::new(ErrorCode::UnsupportedOperation)
+        .with_detail("RelationalTableFilter is not supported here yet."))
 }
 
 fn rows_job(job: Job) -> Result<CollectionJob, Failure> {

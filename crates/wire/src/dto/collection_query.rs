@@ -14,13 +14,13 @@ request! {
     /// Finds the nearest rows; without vector and content, the rows that the filter keeps.
     QueryCollectionDataRequest: QueryCollectionData -> QueryCollectionDataResponse, check = has_instance {
         required collection: String = "Collection", Used;
-        /// Text of a full-text search.
+        /// Text of a full-text search; empty counts as absent.
         optional content: String = "Content", Used;
         optional db_instance_id: String = "DBInstanceId", Used;
         /// Text of a SQL WHERE clause.
         optional filter: String = "Filter", Used;
-        optional hybrid_search: String = "HybridSearch", Accepted;
-        optional hybrid_search_args: Json<Map<String, Value>> = "HybridSearchArgs", Accepted;
+        optional hybrid_search: String = "HybridSearch", Used;
+        optional hybrid_search_args: Json<Map<String, Value>> = "HybridSearchArgs", Used;
         /// Comma list; absent: all.
         optional include_metadata_fields: String = "IncludeMetadataFields", Used;
         optional include_sparse_values: bool = "IncludeSparseValues", Used;

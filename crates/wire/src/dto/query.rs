@@ -24,8 +24,10 @@ request! {
         optional filter: String = "Filter", Used;
         optional graph_enhance: bool = "GraphEnhance", Accepted;
         optional graph_search_args: Json<GraphSearchArgs> = "GraphSearchArgs", Accepted;
-        optional hybrid_search: String = "HybridSearch", Accepted;
-        optional hybrid_search_args: Json<Map<String, Value>> = "HybridSearchArgs", Accepted;
+        /// Empty, `RRF`, `Weight` or `Cascaded`; any of them turns full text on (row 39).
+        optional hybrid_search: String = "HybridSearch", Used;
+        /// `{"RRF":{"k":60}}`, `{"Weight":{"alpha":0.5}}`, `{"HybridPathsSetting":{"paths":"dense,fulltext"}}`.
+        optional hybrid_search_args: Json<Map<String, Value>> = "HybridSearchArgs", Used;
         /// Images have their `FileURL` in any case.
         optional include_file_url: bool = "IncludeFileUrl", Accepted;
         /// Comma list; absent: all.
@@ -48,7 +50,7 @@ request! {
         optional top_k: i64 = "TopK", Used;
         /// Number with `s` or `d`; absent: `7200s`.
         optional url_expiration: String = "UrlExpiration", Used;
-        optional use_full_text_retrieval: bool = "UseFullTextRetrieval", Accepted;
+        optional use_full_text_retrieval: bool = "UseFullTextRetrieval", Used;
     }
 }
 

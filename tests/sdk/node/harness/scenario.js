@@ -26,7 +26,8 @@ class Scenario {
     this.collection = { ...this.place, ...this.namespace, Collection: `photos_${unique}` };
   }
 
-  async prepare() {
+  /** Makes the namespace and the collection; `fields` as in CreateDocumentCollection. */
+  async prepare(fields = {}) {
     await this.client.call("InitVectorDatabase", { ...this.place, ...this.manager });
     await this.client.call("CreateNamespace", { ...this.place, ...this.namespace, ...this.manager });
     await this.client.call("CreateDocumentCollection", {
@@ -36,6 +37,7 @@ class Scenario {
       Collection: this.collection.Collection,
       EmbeddingModel: "clip-vit-b-32",
       Metadata: JSON.stringify({ caption: "text" }),
+      ...fields,
     });
     return this;
   }
