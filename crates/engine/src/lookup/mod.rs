@@ -4,7 +4,7 @@
 //! [`crate::resident::Resident`] holds one of each a collection. Nothing is loaded before the first
 //! query that needs it; from then on whoever changes rows names them, and the next query reads those
 //! again and no others. Nothing of it is stored: rows are the truth, and reading them all again takes
-//! a second for a hundred thousand (docs/adr/0003).
+//! a second or two for a hundred thousand (docs/adr/0003).
 //!
 //! Invariant: as for [`crate::columns::ColumnCache`], [`Lookup::touch`] is called with the keys of
 //! all rows that change, under the collection's lock for change and before the commit, and whoever
