@@ -156,7 +156,7 @@ async fn long_url_works_to_its_limit_and_is_refused_in_json_beyond() {
     }
 }
 
-/// sdk: a signed call with a vector of 2048 dimensions in its URL reaches the dispatcher.
+/// sdk: a signed call with a vector of 2048 dimensions in its URL reaches the action, which misses its other fields.
 #[tokio::test]
 async fn signed_url_of_47_kilobytes_is_verified() {
     let server = start().await;
@@ -169,7 +169,7 @@ async fn signed_url_of_47_kilobytes_is_verified() {
     assert!(call.query.len() > 45_000);
     assert_eq!(
         call.send().await.refusal(),
-        (400, "UnsupportedOperation".to_owned())
+        (400, "MissingParameter".to_owned())
     );
 }
 
