@@ -1,4 +1,4 @@
-//! One thread owns a model; requests wait in three lines: texts, query pictures, ingested pictures.
+//! One thread owns a model; requests wait in four lines: texts, query pictures, ingested pictures, ingested texts.
 //!
 //! Queries, texts and pictures in the order in which they came, overtake ingestion, which is fed to the model in small batches
 //! so that a query never waits for more than one of them. Requests whose caller has gone are dropped unseen. A panic in the model is an error to the callers whose inputs
@@ -55,6 +55,7 @@ struct Lines {
     texts: VecDeque<TextRequest>,
     queries: VecDeque<ImageRequest>,
     ingest: VecDeque<ImageRequest>,
+    documents: VecDeque<DocumentRequest>,
     /// Number of the next request: tells whether a text or a picture came first.
     next_number: u64,
     closed: bool,
@@ -67,12 +68,15 @@ struct TextRequest {
 }
 
 /// A request larger than a batch stays in line with what it already has.
-struct ImageRequest {
+struct Request<I, O> {
     number: u64,
-    waiting: VecDeque<PreparedImage>,
-    done: Vec<Vec<f32>>,
-    reply: Reply<Vec<Vec<f32>>>,
+    waiting: VecDeque<I>,
+    done: Vec<O>,
+    reply: Reply<Vec<O>>,
 }
+
+type ImageRequest = Request<PreparedImage, Vec<f32>>;
+type DocumentRequest = Request<String, TextEmbedding>;
 
 impl Batcher {
     pub(crate) fn start(
@@ -100,6 +104,20 @@ impl Batcher {
     pub(crate) async fn text(&self, text: String) -> Result<TextEmbedding, EmbedError> {
         let (reply, answer) = oneshot::channel();
         self.shared.lock().push_text(text, reply);
+        self.shared.wake.notify_one();
+        answer.await.unwrap_or(Err(EmbedError::Closed))
+    }
+
+    /// Texts that are ingested.
+    pub(crate) async fn document_texts(
+        &self,
+        texts: Vec<String>,
+    ) -> Result<Vec<TextEmbedding>, EmbedError> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (reply, answer) = oneshot::channel();
+        self.shared.lock().push_documents(texts, reply);
         self.shared.wake.notify_one();
         answer.await.unwrap_or(Err(EmbedError::Closed))
     }
@@ -150,13 +168,23 @@ impl Lines {
         });
     }
 
+    fn push_documents(&mut self, texts: Vec<String>, reply: Reply<Vec<TextEmbedding>>) {
+        let request = Request {
+            number: self.number(),
+            done: Vec::with_capacity(texts.len()),
+            waiting: texts.into(),
+            reply,
+        };
+        self.documents.push_back(request);
+    }
+
     fn push_images(
         &mut self,
         images: Vec<PreparedImage>,
         priority: Priority,
         reply: Reply<Vec<Vec<f32>>>,
     ) {
-        let request = ImageRequest {
+        let request = Request {
             number: self.number(),
             done: Vec::with_capacity(images.len()),
             waiting: images.into(),
@@ -179,16 +207,15 @@ impl Lines {
     }
 
     fn idle(&self) -> bool {
-        self.texts.is_empty() && self.queries.is_empty() && self.ingest.is_empty()
+        self.texts.is_empty()
+            && self.queries.is_empty()
+            && self.ingest.is_empty()
+            && self.documents.is_empty()
     }
 
     /// Only ingestion is waiting, and it would not fill a batch.
     fn may_wait(&self, max_inputs: usize) -> bool {
-        let waiting: usize = self
-            .ingest
-            .iter()
-            .map(|request| request.waiting.len())
-            .sum();
+        let waiting = waiting(&self.ingest) + waiting(&self.documents);
         self.texts.is_empty()
             && self.queries.is_empty()
             && waiting > 0
@@ -200,20 +227,27 @@ impl Lines {
         self.texts.retain(|request| !request.reply.is_closed());
         self.queries.retain(|request| !request.reply.is_closed());
         self.ingest.retain(|request| !request.reply.is_closed());
+        self.documents.retain(|request| !request.reply.is_closed());
     }
+}
+
+/// Inputs in a line.
+fn waiting<I, O>(line: &VecDeque<Request<I, O>>) -> usize {
+    line.iter().map(|request| request.waiting.len()).sum()
 }
 
 /// What the thread does next.
 enum Work {
     Texts(Vec<TextRequest>),
-    Images(Priority, Vec<Portion>),
+    Images(Priority, Vec<Portion<PreparedImage, Vec<f32>>>),
+    Documents(Vec<Portion<String, TextEmbedding>>),
     Stop,
 }
 
 /// As much of a request as fits into the batch.
-struct Portion {
-    request: ImageRequest,
-    images: Vec<PreparedImage>,
+struct Portion<I, O> {
+    request: Request<I, O>,
+    inputs: Vec<I>,
 }
 
 struct Worker {
@@ -228,7 +262,14 @@ impl Worker {
         loop {
             match self.next() {
                 Work::Texts(requests) => self.answer_texts(requests),
-                Work::Images(priority, portions) => self.answer_images(priority, portions),
+                Work::Images(priority, portions) => {
+                    let embed = |images: &[PreparedImage]| self.embed_images(images);
+                    self.answer(portions, embed, |lines| lines.line(priority));
+                }
+                Work::Documents(portions) => {
+                    let embed = |texts: &[String]| self.embed_documents(texts);
+                    self.answer(portions, embed, |lines| &mut lines.documents);
+                }
                 Work::Stop => return,
             }
         }
@@ -263,10 +304,12 @@ impl Worker {
             let count = self.limits.max_inputs.min(lines.texts.len());
             return Work::Texts(lines.texts.drain(..count).collect());
         }
-        let priority = if lines.queries.is_empty() {
-            Priority::Ingest
-        } else {
-            Priority::Query
+        let priority = match (lines.queries.is_empty(), lines.ingest.is_empty()) {
+            (false, _) => Priority::Query,
+            (true, false) => Priority::Ingest,
+            (true, true) => {
+                return Work::Documents(take(&mut lines.documents, self.limits.max_inputs));
+            }
         };
         Work::Images(priority, take(lines.line(priority), self.limits.max_inputs))
     }
@@ -295,49 +338,61 @@ impl Worker {
         answers.into_iter().next().ok_or(EmbedError::Closed)
     }
 
-    fn answer_images(&self, priority: Priority, portions: Vec<Portion>) {
-        let batch: Vec<PreparedImage> = portions
+    fn answer<I: Clone, O>(
+        &self,
+        portions: Vec<Portion<I, O>>,
+        embed: impl Fn(&[I]) -> Result<Vec<O>, EmbedError>,
+        line: impl Fn(&mut Lines) -> &mut VecDeque<Request<I, O>>,
+    ) {
+        let batch: Vec<I> = portions
             .iter()
-            .flat_map(|portion| portion.images.iter().cloned())
+            .flat_map(|portion| portion.inputs.iter().cloned())
             .collect();
-        match self.embed(&batch) {
-            Ok(vectors) => {
-                let mut vectors = vectors.into_iter();
+        match embed(&batch) {
+            Ok(answers) => {
+                let mut answers = answers.into_iter();
                 for portion in portions {
-                    let own = vectors.by_ref().take(portion.images.len()).collect();
-                    self.deliver(priority, portion.request, Ok(own));
+                    let own = answers.by_ref().take(portion.inputs.len()).collect();
+                    self.deliver(portion.request, Ok(own), &line);
                 }
             }
-            // Somebody's picture broke the batch: each request is tried alone, so that only the culprit pays.
+            // Somebody's input broke the batch: each request is tried alone, so that only the culprit pays.
             Err(_) if portions.len() > 1 => {
                 for portion in portions {
-                    let own = self.embed(&portion.images);
-                    self.deliver(priority, portion.request, own);
+                    let own = embed(&portion.inputs);
+                    self.deliver(portion.request, own, &line);
                 }
             }
             Err(error) => {
                 for portion in portions {
-                    self.deliver(priority, portion.request, Err(error.clone()));
+                    self.deliver(portion.request, Err(error.clone()), &line);
                 }
             }
         }
     }
 
-    fn embed(&self, images: &[PreparedImage]) -> Result<Vec<Vec<f32>>, EmbedError> {
+    fn embed_images(&self, images: &[PreparedImage]) -> Result<Vec<Vec<f32>>, EmbedError> {
         shielded(images.len(), || {
             self.encoder.embed_images(&self.machine, images)
         })
     }
 
+    fn embed_documents(&self, texts: &[String]) -> Result<Vec<TextEmbedding>, EmbedError> {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        shielded(texts.len(), || {
+            self.encoder.embed_texts(&self.machine, &texts)
+        })
+    }
+
     /// Answers a request that is finished or failed; puts any other back at the head of its line.
-    fn deliver(
+    fn deliver<I, O>(
         &self,
-        priority: Priority,
-        mut request: ImageRequest,
-        vectors: Result<Vec<Vec<f32>>, EmbedError>,
+        mut request: Request<I, O>,
+        answers: Result<Vec<O>, EmbedError>,
+        line: impl Fn(&mut Lines) -> &mut VecDeque<Request<I, O>>,
     ) {
-        match vectors {
-            Ok(vectors) => request.done.extend(vectors),
+        match answers {
+            Ok(answers) => request.done.extend(answers),
             Err(error) => {
                 let _ = request.reply.send(Err(error));
                 return;
@@ -347,7 +402,7 @@ impl Worker {
             let _ = request.reply.send(Ok(request.done));
             return;
         }
-        self.shared.lock().line(priority).push_front(request);
+        line(&mut self.shared.lock()).push_front(request);
     }
 }
 
@@ -369,19 +424,19 @@ fn shielded<T>(
     }
 }
 
-/// Takes up to `max_inputs` pictures off the head of a line.
-fn take(line: &mut VecDeque<ImageRequest>, max_inputs: usize) -> Vec<Portion> {
+/// Takes up to `max_inputs` inputs off the head of a line.
+fn take<I, O>(line: &mut VecDeque<Request<I, O>>, max_inputs: usize) -> Vec<Portion<I, O>> {
     let mut portions = Vec::new();
     let mut room = max_inputs;
     while room > 0
         && let Some(mut request) = line.pop_front()
     {
-        let images: Vec<_> = request
+        let inputs: Vec<_> = request
             .waiting
             .drain(..room.min(request.waiting.len()))
             .collect();
-        room -= images.len();
-        portions.push(Portion { request, images });
+        room -= inputs.len();
+        portions.push(Portion { request, inputs });
     }
     portions
 }

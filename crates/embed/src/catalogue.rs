@@ -26,7 +26,7 @@ pub struct Catalogue {
 pub struct ModelEntry {
     /// As in the request field `EmbeddingModel`.
     pub name: String,
-    /// Whether it embeds pictures.
+    /// What it embeds.
     pub kind: ModelKind,
     /// What a collection may ask for, default first; never empty.
     pub dimensions: Vec<u32>,
@@ -53,7 +53,7 @@ pub struct ModelEntry {
 pub enum ModelKind {
     /// Pictures and texts, in one space.
     Image,
-    /// Texts only; refused in this release.
+    /// Texts only.
     Text,
 }
 
@@ -85,6 +85,8 @@ pub enum Architecture {
         /// Blocks of all stages together.
         blocks: usize,
     },
+    /// A BERT that embeds texts.
+    Bert,
 }
 
 impl ModelEntry {
@@ -119,11 +121,17 @@ impl Catalogue {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
-    /// Names of the models that embed pictures: what an error message offers.
-    pub fn image_names(&self) -> Vec<String> {
+    /// Names of all models: what an error message offers.
+    pub fn names(&self) -> Vec<String> {
+        let names = self.entries.iter().map(|entry| entry.name.clone());
+        names.collect()
+    }
+
+    /// Names of the models of one kind.
+    pub fn names_of(&self, kind: ModelKind) -> Vec<String> {
         self.entries
             .iter()
-            .filter(|entry| entry.kind == ModelKind::Image)
+            .filter(|entry| entry.kind == kind)
             .map(|entry| entry.name.clone())
             .collect()
     }
@@ -176,7 +184,32 @@ mod tests {
         );
         let qwen = catalogue.find("qwen3-vl-embedding").unwrap();
         assert_eq!(qwen.dimensions, [2560, 2048, 1536, 1024, 768, 512, 256]);
-        assert_eq!(catalogue.image_names().len(), 12);
+        assert_eq!(catalogue.names_of(ModelKind::Image).len(), 12);
+    }
+
+    #[test]
+    fn text_models_have_the_contracts_dimensions() {
+        let catalogue = Catalogue::embedded();
+        let expected: [(&str, &[u32]); 7] = [
+            ("text-embedding-v4", &[1024]),
+            ("text-embedding-v3", &[1024, 768, 512]),
+            ("text-embedding-v2", &[1536]),
+            ("text-embedding-v1", &[1536]),
+            ("text2vec", &[1024]),
+            ("m3e-base", &[768]),
+            ("m3e-small", &[512]),
+        ];
+        assert_eq!(
+            catalogue.names_of(ModelKind::Text),
+            expected.map(|(name, _)| name)
+        );
+        for (name, dimensions) in expected {
+            assert_eq!(
+                catalogue.find(name).unwrap().dimensions,
+                dimensions,
+                "{name}"
+            );
+        }
     }
 
     #[test]

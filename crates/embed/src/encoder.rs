@@ -8,6 +8,7 @@
 use lookalike_kernels::{Machine, Precision};
 use lookalike_media::Pixels;
 
+use crate::catalogue::ModelKind;
 use crate::error::EmbedError;
 
 /// Turns pictures and texts into vectors of one common space.
@@ -15,23 +16,30 @@ pub trait Encoder: Send + Sync {
     /// What this encoder is.
     fn info(&self) -> &EncoderInfo;
 
+    /// What it embeds. A text encoder overrides this and nothing of what has a default below.
+    fn kind(&self) -> ModelKind {
+        ModelKind::Image
+    }
+
     /// The short side, in pixels, that [`Self::prepare`] resizes pictures to; `None` where it wants all of them.
     fn short_edge(&self) -> Option<u32> {
         None
     }
 
-    /// Crops and resizes a picture to what [`Self::embed_images`] takes. Runs on the caller's thread.
-    fn prepare(&self, pixels: &Pixels) -> PreparedImage;
+    /// Crops and resizes a picture to what [`Self::embed_images`] takes. Runs on the caller's thread. A text encoder has no
+    /// use for one: what it gives has no pixels and is refused by [`Self::embed_images`].
+    fn prepare(&self, _: &Pixels) -> PreparedImage {
+        PreparedImage::EMPTY
+    }
 
     /// One unit vector a picture, in order, on the threads of `machine`.
     ///
     /// # Errors
-    /// [`EmbedError::WrongInput`] for a picture that another encoder prepared, [`EmbedError::Model`] otherwise.
-    fn embed_images(
-        &self,
-        machine: &Machine,
-        images: &[PreparedImage],
-    ) -> Result<Vec<Vec<f32>>, EmbedError>;
+    /// [`EmbedError::WrongInput`] for a picture that another encoder prepared, [`EmbedError::TextOnly`] for any picture if this is
+    /// a text encoder, [`EmbedError::Model`] otherwise.
+    fn embed_images(&self, _: &Machine, _: &[PreparedImage]) -> Result<Vec<Vec<f32>>, EmbedError> {
+        Err(EmbedError::TextOnly)
+    }
 
     /// One unit vector a text, in order, on the threads of `machine`. Text that is too long for the model is cut, not refused.
     ///
@@ -69,6 +77,12 @@ pub struct PreparedImage {
 }
 
 impl PreparedImage {
+    /// What a text encoder makes of any picture.
+    const EMPTY: Self = Self {
+        side: 0,
+        rgb: Vec::new(),
+    };
+
     /// # Panics
     /// When `pixels` is not a square of `side` pixels: each encoder passes its own side.
     pub(crate) fn new(side: u32, pixels: Pixels) -> Self {

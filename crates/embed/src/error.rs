@@ -20,6 +20,14 @@ pub enum LoadError {
         /// What the system said.
         source: io::Error,
     },
+    /// The same of a text encoder's folder.
+    #[error("cannot read {}: {source}; expected a BERT folder in the Hugging Face layout: config.json, model.safetensors or pytorch_model.bin, tokenizer.json", path.display())]
+    UnreadableText {
+        /// The file asked for.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A file is there but is cut short or not of its format.
     #[error("{} is damaged: {detail}", path.display())]
     Damaged {
@@ -64,22 +72,19 @@ impl LoadError {
 #[derive(Debug, Error)]
 pub enum ModelError {
     /// No model of the contract has this name.
-    #[error("unknown embedding model {name:?}; valid image models are {}", valid.join(", "))]
+    #[error("unknown embedding model {name:?}; valid are {}", valid.join(", "))]
     Unknown {
         /// The name asked for.
         name: String,
-        /// Every image model, in the catalogue's order.
+        /// Every model of the kind that was wanted, in the catalogue's order.
         valid: Vec<String>,
     },
-    /// A text model of the contract: known, but this release holds image collections only.
-    #[error(
-        "embedding model {name} is a text model, which is not supported here yet; set EmbeddingModel to one of the image models: {}",
-        valid.join(", ")
-    )]
-    TextModel {
+    /// A model that embeds pictures where one for texts was wanted.
+    #[error("embedding model {name} is an image model; the text models are {}", valid.join(", "))]
+    ImageModel {
         /// The name asked for.
         name: String,
-        /// Every image model, in the catalogue's order.
+        /// Every text model, in the catalogue's order.
         valid: Vec<String>,
     },
     /// The model exists, but not with this many dimensions.
@@ -162,6 +167,9 @@ pub enum EmbedError {
         /// Side in pixels of the picture.
         found: u32,
     },
+    /// A picture was handed to a model that embeds texts only.
+    #[error("the model embeds texts only")]
+    TextOnly,
     /// The result held NaN or infinity, so it could not be compared with anything.
     #[error("the model's output is not finite; its weights may be damaged")]
     NotFinite,

@@ -1,11 +1,12 @@
 //! Encoders: pictures and texts to vectors of one space.
 //!
-//! Lives here: the catalogue of model names that the API knows ([`catalogue`]), the built-in encoder, CLIP, and
+//! Lives here: the catalogue of model names that the API knows ([`catalogue`]), the built-in encoders, CLIP, BERT, and
 //! what serves them ([`Models`], [`ServedModel`]). The engine is the caller; this crate knows neither HTTP nor storage.
 //!
 //! Invariant: the same input gives the same bits, alone or in a batch, on one thread or many.
 
 mod batcher;
+mod bert;
 mod builtin;
 pub mod catalogue;
 mod clip;
@@ -22,7 +23,7 @@ mod weights;
 pub use self::batcher::Priority;
 pub use lookalike_kernels::Precision;
 
-pub use self::builtin::NAME as BUILTIN_NAME;
+pub use self::builtin::{NAME as BUILTIN_NAME, TEXT_NAME as BUILTIN_TEXT_NAME};
 pub use self::device::{Device, DeviceError, UnknownDevice};
 pub use self::encoder::{Encoder, EncoderInfo, PreparedImage, TextEmbedding};
 pub use self::error::{EmbedError, LoadError, ModelError};

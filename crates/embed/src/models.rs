@@ -1,7 +1,7 @@
 //! Every model name of the contract, and which encoder answers for it.
 //!
 //! A name that the configuration gives weights for is served by them; every other image model is served by the built-in
-//! encoder, as a stand-in that says so. Loading happens in [`Models::open`], before the server is ready; nothing is
+//! encoder, every other text model by the built-in table of words, as stand-ins that say so. Loading happens in [`Models::open`], before the server is ready; nothing is
 //! loaded later, so a query never waits for a file.
 
 use std::collections::HashMap;
@@ -14,7 +14,8 @@ use lookalike_kernels::{Machine, Precision, dispatch};
 use moka::sync::Cache;
 
 use crate::batcher::{BatchLimits, Batcher};
-use crate::builtin::Builtin;
+use crate::bert::{self, Bert};
+use crate::builtin::{Builtin, BuiltinText};
 use crate::catalogue::{Architecture, Catalogue, ModelEntry, ModelKind};
 use crate::clip::{Clip, ClipShape, TowerShape};
 use crate::device::{Backend, Device, default_precision};
@@ -66,6 +67,7 @@ pub struct Models {
 struct Inner {
     catalogue: Catalogue,
     builtin: Arc<Loaded>,
+    builtin_text: Arc<Loaded>,
     own: HashMap<String, Arc<Loaded>>,
     /// By dimensions from and to. Built when first asked for: the largest is 5 MB.
     lifts: Mutex<HashMap<(u32, u32), Arc<Lift>>>,
@@ -76,13 +78,13 @@ struct Inner {
 pub struct ModelStatus {
     /// The contract's side.
     pub entry: ModelEntry,
-    /// `None` for text models, which are not served.
-    pub encoder: Option<EncoderInfo>,
+    /// Who answers for it.
+    pub encoder: EncoderInfo,
     /// Whether that encoder is another model than the name says.
     pub stand_in: bool,
     /// One line on who answers in the default dimension, for people.
     pub label: String,
-    /// The dimensions that the encoder can serve, default first; empty for text models.
+    /// The dimensions that the encoder can serve, default first.
     pub dimensions: Vec<u32>,
 }
 
@@ -97,16 +99,28 @@ impl Models {
         let runtime = Runtime::new(&config)?;
         let mut own = HashMap::new();
         for (name, path) in config.paths {
-            let entry = image_entry(&catalogue, &name)?;
-            let clip = load_clip(&name, &path, &runtime.backend)?;
-            check_weights(entry, &path, &clip)?;
-            own.insert(name.clone(), runtime.load(&name, Arc::new(clip))?);
+            let encoder: Arc<dyn Encoder> = match entry_of(&catalogue, &name)? {
+                entry if entry.kind == ModelKind::Text => {
+                    let bert = load_bert(&name, &path, &runtime.backend)?;
+                    check_text_weights(entry, &path, &bert)?;
+                    Arc::new(bert)
+                }
+                entry => {
+                    let clip = load_clip(&name, &path, &runtime.backend)?;
+                    check_weights(entry, &path, &clip)?;
+                    Arc::new(clip)
+                }
+            };
+            own.insert(name.clone(), runtime.load(&name, encoder)?);
         }
         let builtin = runtime.load(crate::builtin::NAME, Arc::new(Builtin::load()))?;
+        let builtin_text =
+            runtime.load(crate::builtin::TEXT_NAME, Arc::new(BuiltinText::load()))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 catalogue,
                 builtin,
+                builtin_text,
                 own,
                 lifts: Mutex::default(),
             }),
@@ -131,10 +145,10 @@ impl Models {
     /// The model of a collection. Without a dimension it gets the contract's default.
     ///
     /// # Errors
-    /// [`ModelError`] for an unknown name, a text model, a dimension that the contract does not offer, and one that the
+    /// [`ModelError`] for an unknown name, a dimension that the contract does not offer, and one that the
     /// stand-in cannot be lifted to. The message names the valid choices.
     pub fn resolve(&self, model: &str, dimension: Option<u32>) -> Result<ServedModel, ModelError> {
-        let entry = image_entry(&self.inner.catalogue, model)?;
+        let entry = entry_of(&self.inner.catalogue, model)?;
         let dimension = dimension.unwrap_or(entry.default_dimension());
         if !entry.dimensions.contains(&dimension) {
             return Err(ModelError::Dimension {
@@ -163,6 +177,30 @@ impl Models {
         ))
     }
 
+    /// The same where nothing but a text model will do.
+    ///
+    /// # Errors
+    /// [`ModelError::ImageModel`], too; the text models are the valid choices.
+    pub fn resolve_text(
+        &self,
+        model: &str,
+        dimension: Option<u32>,
+    ) -> Result<ServedModel, ModelError> {
+        let catalogue = &self.inner.catalogue;
+        let valid = || catalogue.names_of(ModelKind::Text);
+        match catalogue.find(model).map(|entry| entry.kind) {
+            Some(ModelKind::Text) => self.resolve(model, dimension),
+            Some(ModelKind::Image) => Err(ModelError::ImageModel {
+                name: model.to_owned(),
+                valid: valid(),
+            }),
+            None => Err(ModelError::Unknown {
+                name: model.to_owned(),
+                valid: valid(),
+            }),
+        }
+    }
+
     /// The built-in encoder under its own name and in its own dimension; no model of the contract.
     pub fn builtin(&self) -> ServedModel {
         let loaded = &self.inner.builtin;
@@ -177,32 +215,23 @@ impl Models {
     }
 
     fn status(&self, entry: &ModelEntry) -> ModelStatus {
-        if entry.kind == ModelKind::Text {
-            let label = "not supported here yet".to_owned();
-            return ModelStatus {
-                entry: entry.clone(),
-                encoder: None,
-                stand_in: false,
-                label,
-                dimensions: Vec::new(),
-            };
-        }
         let (loaded, stand_in) = self.server_of(entry);
         let info = loaded.encoder.info();
         ModelStatus {
             entry: entry.clone(),
-            encoder: Some(info.clone()),
+            encoder: info.clone(),
             stand_in,
             label: label(info, stand_in, entry.default_dimension()),
             dimensions: servable(entry, info.dimension),
         }
     }
 
-    /// Who answers for an image model, and whether as a stand-in.
+    /// Who answers for a model, and whether as a stand-in.
     fn server_of(&self, entry: &ModelEntry) -> (&Arc<Loaded>, bool) {
-        match self.inner.own.get(&entry.name) {
-            Some(loaded) => (loaded, entry.architecture.is_none()),
-            None => (&self.inner.builtin, true),
+        match (self.inner.own.get(&entry.name), entry.kind) {
+            (Some(loaded), _) => (loaded, entry.architecture.is_none()),
+            (None, ModelKind::Image) => (&self.inner.builtin, true),
+            (None, ModelKind::Text) => (&self.inner.builtin_text, true),
         }
     }
 
@@ -223,16 +252,20 @@ impl Models {
     }
 }
 
-/// Opens a folder of CLIP weights under its own path, outside the contract: for `lookalike embed --model PATH`.
+/// Opens a folder of weights, a CLIP's or a BERT's, under its own path, outside the contract: for `lookalike embed --model PATH`.
 ///
 /// # Errors
 /// [`ModelError::Load`].
 pub fn open_folder(path: &Path, config: &ModelsConfig) -> Result<ServedModel, ModelError> {
     let name = path.display().to_string();
     let runtime = Runtime::new(config)?;
-    let clip = load_clip(&name, path, &runtime.backend)?;
-    let dimension = clip.info().dimension;
-    let loaded = runtime.load(&name, Arc::new(clip))?;
+    let encoder: Arc<dyn Encoder> = if bert::is_bert(path) {
+        Arc::new(load_bert(&name, path, &runtime.backend)?)
+    } else {
+        Arc::new(load_clip(&name, path, &runtime.backend)?)
+    };
+    let dimension = encoder.info().dimension;
+    let loaded = runtime.load(&name, encoder)?;
     Ok(ServedModel::new(name, dimension, false, None, loaded))
 }
 
@@ -293,18 +326,18 @@ fn load_clip(name: &str, path: &Path, backend: &Backend) -> Result<Clip, ModelEr
     })
 }
 
-fn image_entry<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a ModelEntry, ModelError> {
-    let entry = catalogue.find(name).ok_or_else(|| ModelError::Unknown {
+fn load_bert(name: &str, path: &Path, backend: &Backend) -> Result<Bert, ModelError> {
+    Bert::open(path, backend).map_err(|source| ModelError::Load {
         name: name.to_owned(),
-        valid: catalogue.image_names(),
-    })?;
-    match entry.kind {
-        ModelKind::Image => Ok(entry),
-        ModelKind::Text => Err(ModelError::TextModel {
-            name: name.to_owned(),
-            valid: catalogue.image_names(),
-        }),
-    }
+        source,
+    })
+}
+
+fn entry_of<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a ModelEntry, ModelError> {
+    catalogue.find(name).ok_or_else(|| ModelError::Unknown {
+        name: name.to_owned(),
+        valid: catalogue.names(),
+    })
 }
 
 /// Dimensions of a model that an encoder of `native` dimensions reaches without loss.
@@ -329,6 +362,26 @@ fn check_weights(entry: &ModelEntry, path: &Path, clip: &Clip) -> Result<(), Mod
     }
 }
 
+/// The same for texts: public models are known by their dimension, others take whatever can be lifted to theirs.
+fn check_text_weights(entry: &ModelEntry, path: &Path, bert: &Bert) -> Result<(), ModelError> {
+    let dimension = bert.info().dimension;
+    let fits = match entry.architecture {
+        Some(_) => dimension == entry.default_dimension(),
+        None => !servable(entry, dimension).is_empty(),
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(ModelError::WrongWeights {
+        name: entry.name.clone(),
+        path: path.to_owned(),
+        detail: format!(
+            "their vectors have {dimension} dimensions, the model's {}",
+            entry.default_dimension()
+        ),
+    })
+}
+
 /// How weights differ from the model that a name stands for, if they do. A name without public weights takes any CLIP
 /// whose vectors can be lifted to it.
 pub(crate) fn misfit(entry: &ModelEntry, shape: ClipShape, dimension: u32) -> Option<String> {
@@ -351,6 +404,7 @@ pub(crate) fn misfit(entry: &ModelEntry, shape: ClipShape, dimension: u32) -> Op
             image_size,
             tower: TowerShape::Resnet { blocks },
         },
+        Architecture::Bert => return Some("they are a CLIP, the model is a BERT".to_owned()),
     };
     if shape != expected {
         return Some(format!("they see {shape}, the model {expected}"));

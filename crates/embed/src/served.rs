@@ -6,6 +6,7 @@ use lookalike_media::{Pixels, Size};
 use moka::sync::Cache;
 
 use crate::batcher::{Batcher, Priority};
+use crate::catalogue::ModelKind;
 use crate::encoder::{Encoder, EncoderInfo, PreparedImage, TextEmbedding};
 use crate::error::EmbedError;
 use crate::vector::Lift;
@@ -59,6 +60,11 @@ impl ServedModel {
         &self.inner.model
     }
 
+    /// Whether it takes pictures, too.
+    pub fn kind(&self) -> ModelKind {
+        self.inner.loaded.encoder.kind()
+    }
+
     /// Length of the vectors that come out.
     pub fn dimension(&self) -> u32 {
         self.inner.dimension
@@ -93,7 +99,8 @@ impl ServedModel {
         }
     }
 
-    /// Crops and resizes a picture for this model, on the caller's thread.
+    /// Crops and resizes a picture for this model, on the caller's thread. A text model makes nothing of it, and
+    /// [`Self::embed_images`] refuses that.
     pub fn prepare(&self, pixels: &Pixels) -> PreparedImage {
         self.inner.loaded.encoder.prepare(pixels)
     }
@@ -116,6 +123,25 @@ impl ServedModel {
             self.inner.loaded.texts.insert(key, embedding.clone());
         }
         Ok(embedding)
+    }
+
+    /// One unit vector a text, in order: parts of documents, which are not cached and wait for queries. A request is
+    /// answered as a whole.
+    ///
+    /// # Errors
+    /// [`EmbedError`]; no text is an error by its content.
+    pub async fn embed_document_texts(
+        &self,
+        texts: Vec<String>,
+    ) -> Result<Vec<TextEmbedding>, EmbedError> {
+        let plain = self.inner.loaded.batcher.document_texts(texts).await?;
+        plain
+            .into_iter()
+            .map(|TextEmbedding { vector, tokens }| {
+                let vector = self.finish(vector)?;
+                Ok(TextEmbedding { vector, tokens })
+            })
+            .collect()
     }
 
     /// One unit vector a picture, in order. A request is answered as a whole: one bad picture fails it.

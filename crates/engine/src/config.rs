@@ -74,6 +74,8 @@ pub struct Limits {
     pub archive: ArchiveLimits,
     /// Applies a model's own limit on the bytes of an image (3 MB for `multimodal-embedding-v1`).
     pub enforce_model_image_bytes: bool,
+    /// Chunks of one text document; the service takes 100,000 (semantics.md, `UploadDocumentAsync`).
+    pub max_chunks: usize,
     /// Characters of a job's `Error`; what does not fit is counted.
     pub max_error_chars: usize,
     /// Bytes of one `Metadata` value of an upload.
@@ -100,6 +102,7 @@ impl Default for Limits {
             image: ImageLimits::default(),
             archive: ArchiveLimits::default(),
             enforce_model_image_bytes: true,
+            max_chunks: 100_000,
             max_error_chars: 4096,
             max_metadata_bytes: 64 * 1024,
             max_rows_bytes: 10_000_000,
@@ -122,7 +125,7 @@ pub struct JobSettings {
     /// Keeps the good images of an archive in which others are bad; the job still ends `Failed`
     /// (semantics.md row 16).
     pub keep_good_members: bool,
-    /// Images embedded together.
+    /// Images, or chunks of text, embedded together.
     pub batch_images: usize,
     /// How long [`crate::Engine::shutdown`] waits for running jobs before it puts them back.
     pub drain_timeout: Duration,
@@ -197,11 +200,11 @@ pub enum Stage {
     Claimed,
     /// The source is on this machine.
     Fetched,
-    /// The archive (or the single image) has been read to its end.
+    /// The archive (or the single image, or the text) has been read to its end.
     Unpacked,
-    /// Every image is decoded and its original stored.
+    /// Every image is decoded and its original stored; or the text is split.
     Decoded,
-    /// Every image has its vector.
+    /// Every image, or chunk, has its vector.
     Embedded,
     /// All rows are written, the transaction is still open.
     BeforeCommit,

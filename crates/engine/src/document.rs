@@ -1,14 +1,20 @@
 //! The documents of a collection: listing, describing, deleting. Uploads make them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use jiff::Timestamp;
+use lookalike_embed::catalogue::ModelKind;
+use serde_json::{Value, json};
 
 use crate::{
     access::NamespaceAccess,
+    clock,
     engine::{Engine, Inner},
     error::{EngineError, Subject},
-    name::{CollectionName, FileName, ObjectId},
+    jobs::plain_line,
+    name::{CollectionName, FileName, ObjectId, ObjectKey},
+    objects::Written,
     store::{self, collection::CollectionRow},
 };
 
@@ -32,7 +38,23 @@ pub struct Document {
     pub modified: Timestamp,
     /// Rows it has; an image has one.
     pub chunks: u64,
+    /// The API's name of what read a text; `None` for anything else.
+    pub loader: Option<String>,
+    /// The API's name of what split it.
+    pub splitter: Option<String>,
 }
+
+/// The chunks of a text document as files, for people to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkFiles {
+    /// JSON Lines.
+    pub lines: ObjectId,
+    /// One plain line a chunk.
+    pub plain: ObjectId,
+}
+
+/// How long chunk files are kept: as long as links to them are good, and a little more.
+const CHUNK_FILES_KEPT: Duration = Duration::from_mins(130);
 
 /// Which part of a list is wanted.
 #[derive(Debug, Clone, Default)]
@@ -114,6 +136,26 @@ impl Engine {
             .ok_or_else(|| EngineError::not_found(Subject::File, file_name))
     }
 
+    /// Writes the chunks of a document of a text collection to files, as they are now; `None` where the collection has an image
+    /// model. The files are let go of after a little more than two hours.
+    pub async fn document_chunk_files(
+        &self,
+        access: &NamespaceAccess,
+        collection: &CollectionName,
+        file_name: &FileName,
+    ) -> Result<Option<ChunkFiles>, EngineError> {
+        let namespace_id = self.inner.check_namespace(access).await?;
+        let row = self.inner.find_collection(namespace_id, collection).await?;
+        let model = self.inner.models.find(&row.collection.embedding_model);
+        if model.is_none_or(|model| model.kind != ModelKind::Text) {
+            return Ok(None);
+        }
+        let (inner, name) = (Arc::clone(&self.inner), file_name.clone());
+        self.inner
+            .to_the_end(async move { inner.write_chunk_files(&row, &name).await.map(Some) })
+            .await
+    }
+
     /// Removes a document and its rows.
     pub async fn delete_document(
         &self,
@@ -133,6 +175,52 @@ impl Engine {
 }
 
 impl Inner {
+    async fn write_chunk_files(
+        &self,
+        row: &CollectionRow,
+        file_name: &FileName,
+    ) -> Result<ChunkFiles, EngineError> {
+        let mut connection = self.store.reader().await?;
+        let (id, _) = store::document::find(&mut connection, row.id, file_name)
+            .await?
+            .ok_or_else(|| EngineError::not_found(Subject::File, file_name))?;
+        let chunks = store::text_chunk::of_document(&mut connection, id).await?;
+        drop(connection);
+        let (mut lines, mut plain) = (String::new(), String::new());
+        for (content, loader_metadata) in chunks {
+            let metadata: Value =
+                serde_json::from_str(&loader_metadata).map_err(EngineError::internal)?;
+            let line = json!({"page_content": content, "metadata": metadata});
+            lines.push_str(&line.to_string());
+            lines.push('\n');
+            plain.push_str(&plain_line(&content));
+        }
+        let lines = self
+            .write_for_a_while(lines, "application/x-ndjson")
+            .await?;
+        let plain = self.write_for_a_while(plain, "text/plain").await?;
+        Ok(ChunkFiles { lines, plain })
+    }
+
+    /// Stores a file under a key that nobody knows, so that it goes when the key expires.
+    async fn write_for_a_while(
+        &self,
+        content: String,
+        content_type: &str,
+    ) -> Result<ObjectId, EngineError> {
+        let mut spool = self.spool(u64::MAX).await?;
+        spool.write(Bytes::from(content)).await?;
+        let Written { object, .. } = spool.finish().await?;
+        let (id, now) = (object.id(), clock::now());
+        let key = ObjectKey::new(format!("chunk-files/{}", uuid::Uuid::new_v4()))?;
+        let until = now.saturating_add(clock::microseconds(CHUNK_FILES_KEPT));
+        let mut transaction = self.store.begin().await?;
+        store::object::insert(&mut transaction, &id, object.size(), content_type, now).await?;
+        store::upload::upsert(&mut transaction, &key, &id, now, until).await?;
+        transaction.commit().await?;
+        Ok(id)
+    }
+
     /// Works without the encoder, too: a document can be removed whatever became of the model.
     async fn delete_document(
         &self,

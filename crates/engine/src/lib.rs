@@ -10,6 +10,7 @@
 
 mod access;
 mod account;
+mod chunks;
 mod clock;
 mod collection;
 mod columns;
@@ -31,13 +32,16 @@ mod name;
 mod namespace;
 mod objects;
 mod password;
+mod plain_text;
 mod query;
 mod reindex;
 mod resident;
 mod rows;
 mod scalar_index;
 mod secret;
+mod splitter;
 mod store;
+mod text_models;
 mod upload;
 mod vector_collection;
 mod vector_index;
@@ -48,13 +52,14 @@ pub use lookalike_index::Metric;
 pub use self::{
     access::{ManagerAccess, NamespaceAccess},
     account::{Account, AccountKind, NewAccount},
+    chunks::{ChunkPage, ListChunks, ListedChunk, PAGE_SIZES, TextChunk, UpsertChunks, Upserted},
     collection::{
         Collection, CollectionKind, CollectionSettings, DEFAULT_EMBEDDING_MODEL, NewCollection,
         metric_from_name, metric_name,
     },
     config::{DataLocation, EngineConfig},
     document::SOURCE,
-    document::{Document, DocumentPage, Page},
+    document::{ChunkFiles, Document, DocumentPage, Page},
     engine::Engine,
     error::{Credential, EngineError, Subject},
     filter::FilterLimits,
@@ -73,12 +78,14 @@ pub use self::{
     objects::{ObjectFile, ObjectReader},
     query::{
         DEFAULT_TOP_K, HybridSearch, ImageQuery, MAX_TOP_K, Match, QueryContent, QueryResult,
-        QueryRows, RetrievalSource, RowMatch, RowsResult,
+        QueryRows, RecallWindow, RerankOptions, RetrievalSource, RowMatch, RowsResult, WindowRow,
     },
     reindex::{ReindexProgress, Reindexed},
     rows::{DeleteRows, MAX_SPARSE_ELEMENTS, NewRow, SparseVector, UpdateRows, UpsertRows},
     scalar_index::{IndexMethod, NewScalarIndex, ScalarIndex},
     secret::Secret,
+    splitter::{DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, SplitOptions},
+    text_models::{Embedded, RankDocuments, Ranked, Ranking},
     upload::{StoredUpload, Upload},
     vector_collection::{Grant, NewGrant, NewVectorCollection},
     vector_index::{IndexKind, NewVectorIndex},

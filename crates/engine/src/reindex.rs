@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use lookalike_embed::{PreparedImage, Priority, ServedModel};
+use lookalike_embed::{PreparedImage, Priority, ServedModel, catalogue::ModelKind};
 use lookalike_media::ImageLimits;
 
 use crate::{
@@ -129,14 +129,17 @@ async fn embed(
     let mut vectors = Vec::with_capacity(pending.len());
     let (texts, pictures): (Vec<_>, Vec<_>) = pending
         .into_iter()
-        .partition(|pending| !pending.content.is_empty());
-    for text in texts {
-        let embedding = model.embed_text(&text.content).await;
-        vectors.push((
-            text.key,
-            embedding.map_err(|error| embed_error(&error))?.vector,
-        ));
-    }
+        .partition(|pending| model.kind() == ModelKind::Text || !pending.content.is_empty());
+    let (keys, texts): (Vec<i64>, Vec<String>) = texts
+        .into_iter()
+        .map(|text| (text.key, text.content))
+        .unzip();
+    let embedded = model.embed_document_texts(texts).await;
+    let embedded = embedded.map_err(|error| embed_error(&error))?;
+    vectors.extend(
+        keys.into_iter()
+            .zip(embedded.into_iter().map(|text| text.vector)),
+    );
     let cores = inner.cpu.cores();
     let prepared: Vec<(i64, PreparedImage)> = stream::iter(pictures)
         .map(|picture| prepare(inner, row, model, picture))

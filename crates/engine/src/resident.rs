@@ -237,19 +237,34 @@ pub(crate) fn resolve_model(
 ) -> Result<ServedModel, EngineError> {
     models
         .resolve(model, dimension)
-        .map_err(|error| match &error {
-            ModelError::Unknown { .. } | ModelError::TextModel { .. } => {
-                EngineError::invalid("EmbeddingModel", error.to_string())
+        .map_err(|error| model_error("EmbeddingModel", &error))
+}
+
+/// The same for an operation that takes text models only, and calls the field `Model`.
+pub(crate) fn text_model(
+    models: &Models,
+    model: &str,
+    dimension: Option<u32>,
+) -> Result<ServedModel, EngineError> {
+    models
+        .resolve_text(model, dimension)
+        .map_err(|error| model_error("Model", &error))
+}
+
+fn model_error(field: &'static str, error: &ModelError) -> EngineError {
+    match error {
+        ModelError::Unknown { .. } | ModelError::ImageModel { .. } => {
+            EngineError::invalid(field, error.to_string())
+        }
+        ModelError::Dimension { .. } | ModelError::TooSmallForStandIn { .. } => {
+            EngineError::invalid("Dimension", error.to_string())
+        }
+        ModelError::WrongWeights { .. } | ModelError::Device(_) | ModelError::Load { .. } => {
+            EngineError::Unavailable {
+                reason: error.to_string(),
             }
-            ModelError::Dimension { .. } | ModelError::TooSmallForStandIn { .. } => {
-                EngineError::invalid("Dimension", error.to_string())
-            }
-            ModelError::WrongWeights { .. } | ModelError::Device(_) | ModelError::Load { .. } => {
-                EngineError::Unavailable {
-                    reason: error.to_string(),
-                }
-            }
-        })
+        }
+    }
 }
 
 /// The model that made a collection's vectors, or why there is none: vectors of another encoder

@@ -15,6 +15,7 @@ SUPPORTED = {
     "CreateDocumentCollection", "ListDocumentCollections", "DeleteDocumentCollection", "CreateVectorIndex", "DeleteVectorIndex",
     "UploadDocumentAsync", "GetUploadDocumentJob", "CancelUploadDocumentJob",
     "ListDocuments", "DescribeDocument", "DeleteDocument", "QueryContent",
+    "UpsertChunks", "ListChunks", "DeleteChunks", "TextEmbedding", "Rerank", "ListSupportModels",
 }  # fmt: skip
 
 

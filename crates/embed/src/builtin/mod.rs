@@ -9,6 +9,8 @@ mod assets;
 mod colour;
 mod convolution;
 mod head;
+mod lexical;
+mod text;
 mod trunk;
 mod words;
 
@@ -20,6 +22,8 @@ use lookalike_media::{Pixels, preprocess};
 use self::assets::Assets;
 use self::colour::Colour;
 use self::head::Head;
+pub(crate) use self::text::BuiltinText;
+pub use self::text::NAME as TEXT_NAME;
 use self::trunk::Trunk;
 use self::words::Words;
 use crate::encoder::{Encoder, EncoderInfo, PreparedImage, TextEmbedding};

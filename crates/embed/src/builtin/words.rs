@@ -12,6 +12,9 @@ use crate::vector::{norm, normalise};
 /// Below this length there was no word with a meaning.
 const TINY: f32 = 1e-6;
 
+/// The id of `[UNK]`.
+const UNKNOWN: u32 = 0;
+
 pub(super) struct Words {
     tokenizer: Tokenizer,
     /// One row of `semantic` int8 values a token.
@@ -25,6 +28,17 @@ pub(super) struct Words {
     colour_rows: Vec<f32>,
     colour_weight: f32,
     colour_word_semantics: f32,
+}
+
+/// What the table has of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Knowledge {
+    /// A meaning.
+    Known,
+    /// A row of zeros: "the", "of", single letters.
+    Meaningless,
+    /// Nothing.
+    Unknown,
 }
 
 impl Words {
@@ -47,13 +61,39 @@ impl Words {
         }
     }
 
+    /// The same for whole documents: nothing of a text is cut off.
+    pub(super) fn load_for_documents(assets: &Assets) -> Self {
+        let mut words = Self::load(assets);
+        words
+            .tokenizer
+            .with_truncation(None)
+            .expect("no truncation is always a valid one");
+        words
+    }
+
+    /// What the table says of a word, be it in the plural.
+    pub(super) fn knows(&self, word: &str) -> Knowledge {
+        let Ok(encoding) = self.tokenizer.encode_fast(word, false) else {
+            return Knowledge::Unknown;
+        };
+        let ids = encoding.get_ids();
+        let is_zero = |id: &u32| self.row(*id).iter().all(|value| *value == 0);
+        if ids.contains(&UNKNOWN) {
+            Knowledge::Unknown
+        } else if ids.iter().all(is_zero) {
+            Knowledge::Meaningless
+        } else {
+            Knowledge::Known
+        }
+    }
+
     pub(super) fn embed(&self, text: &str) -> Result<TextEmbedding, EmbedError> {
         let encoding = self
             .tokenizer
             .encode_fast(text, false)
             .map_err(|error| EmbedError::Tokenize(error.to_string()))?;
         let ids = encoding.get_ids();
-        let tokens = u32::try_from(ids.len()).expect("the tokenizer cuts at 77 tokens");
+        let tokens = u32::try_from(ids.len()).unwrap_or(u32::MAX);
         Ok(TextEmbedding {
             vector: self.vector(ids),
             tokens,
@@ -102,11 +142,14 @@ impl Words {
     }
 
     fn add_word(&self, id: u32, sum: &mut [f32]) {
-        let id = id as usize;
-        let row = &self.table[id * self.semantic..][..self.semantic];
-        for (sum, value) in sum.iter_mut().zip(row) {
-            *sum += f32::from(value.cast_signed()) * self.scales[id];
+        let scale = self.scales[id as usize];
+        for (sum, value) in sum.iter_mut().zip(self.row(id)) {
+            *sum += f32::from(value.cast_signed()) * scale;
         }
+    }
+
+    fn row(&self, id: u32) -> &'static [u8] {
+        &self.table[id as usize * self.semantic..][..self.semantic]
     }
 }
 

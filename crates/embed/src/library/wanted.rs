@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::error::PullError;
 use super::manifest::ManifestFile;
-use crate::catalogue::{Catalogue, ModelEntry};
+use crate::catalogue::{Catalogue, ModelEntry, ModelKind};
 
 /// The branch that a repository has unless it says otherwise.
 const DEFAULT_REVISION: &str = "main";
@@ -37,6 +37,14 @@ pub enum WantedError {
         "{name} has no public weights; --model {name}=PATH lets a folder with another CLIP stand in for it"
     )]
     NoWeights {
+        /// The model.
+        name: String,
+    },
+    /// A text model: their folders have another layout.
+    #[error(
+        "{name} is a text model, which is not pulled here; fetch a BERT's folder by other means and give it by --model {name}=PATH"
+    )]
+    TextModel {
         /// The model.
         name: String,
     },
@@ -75,6 +83,11 @@ impl Wanted {
                 names: entries.map(|entry| entry.name.clone()).collect(),
             });
         };
+        if entry.kind == ModelKind::Text {
+            return Err(WantedError::TextModel {
+                name: name.to_owned(),
+            });
+        }
         let Some(repository) = &entry.repository else {
             return Err(WantedError::NoWeights {
                 name: name.to_owned(),
@@ -208,6 +221,7 @@ mod tests {
         assert!(refusal("clip-vit-b-99").contains("clip-vit-b-32"));
         assert!(!refusal("clip-vit-b-99").contains("qwen3-vl-embedding"));
         assert!(refusal("qwen3-vl-embedding").contains("no public weights"));
+        assert!(refusal("m3e-base").contains("--model m3e-base=PATH"));
         for text in [
             "hf:",
             "hf:a/b/c",

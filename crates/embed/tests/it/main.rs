@@ -6,7 +6,9 @@
 
 mod support;
 
+mod bert;
 mod builtin;
+mod builtin_text;
 mod clip;
 mod clip_folder;
 mod layouts;

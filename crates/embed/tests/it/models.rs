@@ -70,7 +70,7 @@ fn unknown_name_is_refused_with_the_valid_ones() {
     ] {
         assert!(text.contains(name), "{text}");
     }
-    assert!(!text.contains("text-embedding"), "{text}");
+    assert!(text.contains("text-embedding-v3"), "{text}");
     // The built-in encoder is no model of the contract.
     assert!(matches!(
         refusal(&models(), BUILTIN_NAME, None),
@@ -79,28 +79,43 @@ fn unknown_name_is_refused_with_the_valid_ones() {
 }
 
 #[test]
-fn text_model_is_known_but_refused_with_the_image_models() {
+fn every_text_model_is_served_in_all_its_dimensions_by_the_word_table() {
     let models = models();
-    for name in [
-        "text-embedding-v3",
-        "text-embedding-v4",
-        "text2vec",
-        "m3e-small",
-    ] {
-        let error = refusal(&models, name, None);
-        assert!(matches!(error, ModelError::TextModel { .. }), "{error}");
-        let text = error.to_string();
+    let mut served = 0;
+    let list = models.list();
+    let texts = list
+        .iter()
+        .filter(|status| status.entry.kind == ModelKind::Text);
+    for status in texts {
         assert!(
-            text.contains("not supported here yet") && text.contains("clip-vit-b-32"),
+            status.stand_in && status.label.starts_with("stand-in builtin-word-table"),
+            "{status:?}"
+        );
+        assert_eq!(status.dimensions, status.entry.dimensions);
+        for &dimension in &status.dimensions {
+            let model = models
+                .resolve_text(&status.entry.name, Some(dimension))
+                .unwrap();
+            assert_eq!(
+                (model.kind(), model.dimension()),
+                (ModelKind::Text, dimension)
+            );
+            served += 1;
+        }
+    }
+    assert_eq!(served, 9);
+}
+
+#[test]
+fn where_a_text_model_is_wanted_others_are_refused_with_the_text_models() {
+    let models = models();
+    for name in ["clip-vit-b-32", "no-such-model"] {
+        let text = models.resolve_text(name, None).err().unwrap().to_string();
+        assert!(
+            text.contains("m3e-small") && !text.contains("clip-rn50"),
             "{text}"
         );
     }
-    let status = models
-        .list()
-        .into_iter()
-        .find(|status| status.entry.name == "text-embedding-v3")
-        .unwrap();
-    assert!(status.encoder.is_none() && status.dimensions.is_empty());
 }
 
 #[test]

@@ -11,7 +11,10 @@ use lookalike_media::ImageFormat;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{JobFailure, Usage};
+use super::{
+    ChunkFiles, JobFailure, Usage,
+    store_texts::{self, TextEnding},
+};
 use crate::{
     clock,
     config::Stage,
@@ -50,6 +53,8 @@ pub(crate) enum Ending {
     DryRun { images: Vec<Indexed> },
     /// All rows of its file are stored.
     Rows,
+    /// Its text is stored, or, in a dry run, only its chunk files.
+    Text(Box<TextEnding>),
     /// It failed; the images in `keep` are stored all the same.
     Failed {
         failure: JobFailure,
@@ -93,6 +98,7 @@ pub(crate) async fn end(
             transaction.commit().await?;
             ended
         }
+        Ending::Text(text) => store_texts::end(inner, job, *text).await?,
     };
     if ended {
         Ok(())
@@ -129,7 +135,8 @@ impl Verdict<'_> {
         let now = clock::now();
         match self {
             Self::Success(usage) => {
-                store::job::succeed(connection, job, &inner.run, *usage, None, now).await
+                let files = ChunkFiles::default();
+                store::job::succeed(connection, job, &inner.run, *usage, files, now).await
             }
             Self::Failed(failure, usage) => {
                 store::job::fail(connection, job, &inner.run, failure, *usage, now).await
@@ -174,6 +181,8 @@ async fn store_images(
             object: object.id(),
             md5: image.md5,
             size: image.size,
+            loader: None,
+            splitter: None,
             now,
         };
         let document_id = store::document::upsert(&mut transaction, row.id, &document).await?;
@@ -238,7 +247,10 @@ async fn end_dry_run(
         job,
         &inner.run,
         usage,
-        Some(&object.id()),
+        ChunkFiles {
+            lines: Some(object.id()),
+            plain: None,
+        },
         now,
     )
     .await?;
@@ -250,15 +262,22 @@ async fn end_dry_run(
     Ok(ended)
 }
 
-/// A row's id: the same for the same file under the same names, on every machine and after every
-/// restart, so that tests can compare whole answers. A UUID of version 8 (RFC 9562) made of the
-/// SHA-256 over the names and the original, and the number of the row in its document.
+/// The id of a document's only row.
 fn chunk_id(collection: &CollectionName, file_name: &FileName, original: &ObjectId) -> String {
+    let prefix = row_prefix(collection, file_name.as_str(), original.as_bytes());
+    format!("{prefix}0")
+}
+
+/// What the ids of a document's rows begin with; the number of the row in its document comes next.
+/// The same for the same file under the same names, on every machine and after every restart, so
+/// that tests can compare whole answers: a UUID of version 8 (RFC 9562) made of the SHA-256 over
+/// the names and the original, and an underscore.
+pub(crate) fn row_prefix(collection: &CollectionName, file_name: &str, original: &[u8]) -> String {
     let mut digest = Sha256::new();
     for part in [
         collection.as_str().as_bytes(),
-        file_name.as_str().as_bytes(),
-        original.as_bytes(),
+        file_name.as_bytes(),
+        original,
     ] {
         digest.update((part.len() as u64).to_le_bytes());
         digest.update(part);
@@ -267,7 +286,7 @@ fn chunk_id(collection: &CollectionName, file_name: &FileName, original: &Object
     let bytes = digest[..16]
         .try_into()
         .expect("half of a SHA-256 is a UUID's length");
-    format!("{}_0", uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    format!("{}_", uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }
 
 fn loader_metadata(image: &Indexed) -> String {

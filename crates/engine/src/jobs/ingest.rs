@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream};
-use lookalike_embed::{PreparedImage, Priority, ServedModel};
+use lookalike_embed::{PreparedImage, Priority, ServedModel, catalogue::ModelKind};
 use lookalike_media::{ArchiveError, Member, extension};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -23,6 +23,7 @@ use super::{
     failure::{self, Refused},
     running::RunningJob,
     source::{self, Counts},
+    texts,
 };
 use crate::{
     config::Stage,
@@ -60,6 +61,15 @@ pub(crate) async fn prepare(
     inner.observe(&job.id, Stage::Fetched);
     running.set_progress(1);
     let source = Arc::new(source);
+    if model.kind() == ModelKind::Text {
+        let work = texts::TextWork {
+            inner: &inner,
+            job: &job,
+            model: &model,
+            running: &running,
+        };
+        return work.prepare(row, source).await;
+    }
     let counts = Arc::new(Counts::default());
     let (members, unpacking) = if extension::is_archive_name(job.file_name.as_str()) {
         let (sender, receiver) = mpsc::channel(UNPACKED_AHEAD);

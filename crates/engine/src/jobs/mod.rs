@@ -1,7 +1,7 @@
 //! Upload jobs: what a caller gives, what it can ask about one, and how they run.
 //!
 //! `queue` takes jobs in and answers questions about them, `worker` does them in order, `ingest`
-//! makes images with vectors of one, `rows` reads a file of rows, `commit` ends a job. The invariant
+//! makes images with vectors of one, `texts` chunks with vectors, `rows` reads a file of rows, `commit` ends a job. The invariant
 //! of all: what is stored says "queued" until the job has ended, and the end of an upload and the
 //! rows it made are one transaction; so are each part of a file of rows and the count of them. So a
 //! crash at any point leaves a job that runs again to the same end.
@@ -14,6 +14,8 @@ mod queue;
 mod rows;
 pub(crate) mod running;
 mod source;
+mod store_texts;
+mod texts;
 pub(crate) mod worker;
 
 use jiff::Timestamp;
@@ -21,7 +23,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::name::{CollectionName, FileName, JobId, ObjectId, ObjectKey};
+use crate::{
+    name::{CollectionName, FileName, JobId, ObjectId, ObjectKey},
+    splitter::SplitOptions,
+};
 
 /// Where the bytes of an upload or of a query image are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,19 +39,23 @@ pub enum Source {
     Url(Url),
 }
 
+pub(crate) use self::{commit::row_prefix, texts::plain_line};
+
 /// A document to be fetched, embedded and stored.
 #[derive(Debug, Clone)]
 pub struct SubmitUpload {
     /// The collection it goes to.
     pub collection: CollectionName,
-    /// Its name there; the extension says whether it is an image or an archive of images.
+    /// Its name there; the extension says whether it is a text, an image or an archive of images.
     pub file_name: FileName,
     /// Its bytes.
     pub source: Source,
     /// Values of declared metadata fields; an archive's apply to each of its images.
     pub metadata: Map<String, Value>,
-    /// Decode and check only: nothing is embedded or stored.
+    /// Decode or split only: nothing is embedded or stored.
     pub dry_run: bool,
+    /// How a text is to be split; images do not look at it.
+    pub splitting: SplitOptions,
 }
 
 /// A file of rows to be stored in a vector collection.
@@ -132,8 +141,26 @@ pub struct Job {
     pub usage: Usage,
     /// Whether it was to store nothing.
     pub dry_run: bool,
-    /// The chunk file of a dry run: JSON Lines, one line an image (row 30).
+    /// The chunk file of a text or of a dry run: JSON Lines, one line a chunk or an image (row 30).
     pub chunk_file: Option<ObjectId>,
+    /// The same of a text, one plain line a chunk.
+    pub plain_chunk_file: Option<ObjectId>,
+}
+
+/// What a job made of its chunks, for people to look at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ChunkFiles {
+    /// JSON Lines.
+    pub(crate) lines: Option<ObjectId>,
+    /// One chunk a line; texts only.
+    pub(crate) plain: Option<ObjectId>,
+}
+
+impl ChunkFiles {
+    /// Both, as the database keeps them.
+    pub(crate) fn digests(&self) -> [Option<&[u8]>; 2] {
+        [&self.lines, &self.plain].map(|file| file.as_ref().map(|id| id.as_bytes().as_slice()))
+    }
 }
 
 /// Classes of failure, each with its own code in the API.

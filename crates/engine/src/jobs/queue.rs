@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use lookalike_embed::catalogue::ModelKind;
 use lookalike_media::extension;
 use serde_json::Value;
 
@@ -12,12 +13,14 @@ use super::{Job, JobStatus, Source, SubmitRows, SubmitUpload};
 use crate::{
     access::NamespaceAccess,
     clock,
+    collection::Collection,
     config::Stage,
     engine::{Engine, Inner},
     error::{EngineError, Subject},
     name::{CollectionName, FileName, JobId},
     objects::Pinned,
     resident,
+    splitter::{Splitting, TEXT_EXTENSIONS},
     store::{
         self,
         job::{JobKind, JobRow, JobState, NewJob, StoredSource},
@@ -33,13 +36,20 @@ impl Engine {
     ) -> Result<JobId, EngineError> {
         let inner = &self.inner;
         let namespace_id = inner.check_namespace(access).await?;
-        check_file_name(&upload.file_name)?;
         let row = inner
             .find_document_collection(namespace_id, &upload.collection)
             .await?;
-        resident::model_of(&inner.models, &row)?;
+        let model = resident::model_of(&inner.models, &row)?;
+        check_file_name(&upload.file_name, &row.collection, model.kind())?;
+        let splitting = match model.kind() {
+            ModelKind::Image => None,
+            ModelKind::Text => {
+                let splitting = Splitting::checked(&upload.splitting, &upload.file_name)?;
+                Some(serde_json::to_string(&splitting).map_err(EngineError::internal)?)
+            }
+        };
         let metadata = Value::Object(row.collection.columns.cast(&upload.metadata)?).to_string();
-        check_metadata_size(&metadata, inner.config.limits.max_metadata_bytes)?;
+        inner.check_metadata_size(&metadata)?;
         let (source, pinned) = inner.source_to_store(&upload.source).await?;
         let job = NewJob {
             kind: JobKind::Upload,
@@ -51,6 +61,7 @@ impl Engine {
             source,
             metadata,
             dry_run: upload.dry_run,
+            splitting,
         };
         let id = job.id.clone();
         let enqueuing = Arc::clone(inner);
@@ -85,6 +96,7 @@ impl Engine {
             source,
             metadata: "{}".to_owned(),
             dry_run: false,
+            splitting: None,
         };
         let id = job.id.clone();
         let enqueuing = Arc::clone(inner);
@@ -256,6 +268,20 @@ impl Inner {
         Ok((stored, pinned))
     }
 
+    pub(crate) fn check_metadata_size(&self, metadata: &str) -> Result<(), EngineError> {
+        let max_bytes = self.config.limits.max_metadata_bytes;
+        if metadata.len() <= max_bytes {
+            return Ok(());
+        }
+        Err(EngineError::TooLarge {
+            reason: format!(
+                "Metadata has {} bytes, more than the limit of {max_bytes} (setting \
+                 max_metadata_bytes)",
+                metadata.len()
+            ),
+        })
+    }
+
     async fn find_job(
         &self,
         kind: JobKind,
@@ -300,36 +326,43 @@ fn shown(row: JobRow) -> Job {
         failure: row.failure,
         usage: row.usage,
         dry_run: row.dry_run,
-        chunk_file: row.chunk_file,
+        chunk_file: row.chunk_files.lines,
+        plain_chunk_file: row.chunk_files.plain,
     }
 }
 
-/// The name's extension decides what is refused (row 24).
-fn check_file_name(name: &FileName) -> Result<(), EngineError> {
-    let text = name.as_str();
-    if extension::is_image_name(text) || extension::is_archive_name(text) {
-        return Ok(());
-    }
-    Err(EngineError::invalid(
-        "FileName",
-        format!(
-            "must end in an image extension ({}) or an archive extension ({}); other documents are \
-             not supported here yet",
+/// The name's extension decides what is refused (row 24), and that by the kind of the collection's
+/// model (row 11).
+fn check_file_name(
+    name: &FileName,
+    collection: &Collection,
+    kind: ModelKind,
+) -> Result<(), EngineError> {
+    let (text, model) = (name.as_str(), &collection.embedding_model);
+    let is_text = TEXT_EXTENSIONS.contains(&&*name.extension().to_ascii_lowercase());
+    let is_picture = extension::is_image_name(text) || extension::is_archive_name(text);
+    let reason = match kind {
+        ModelKind::Text if is_text => return Ok(()),
+        ModelKind::Image if is_picture => return Ok(()),
+        ModelKind::Text if is_picture => format!(
+            "is that of images, but the collection '{}' has the text model {model}; it takes .txt \
+             and .md files",
+            collection.name
+        ),
+        ModelKind::Image if is_text => format!(
+            "is that of a text, but the collection '{}' has the image model {model}; it takes images \
+             ({}) and archives ({})",
+            collection.name,
             extension::IMAGE_EXTENSIONS,
             extension::ARCHIVE_EXTENSIONS
         ),
-    ))
-}
-
-fn check_metadata_size(metadata: &str, max_bytes: usize) -> Result<(), EngineError> {
-    if metadata.len() <= max_bytes {
-        return Ok(());
-    }
-    Err(EngineError::TooLarge {
-        reason: format!(
-            "Metadata has {} bytes, more than the limit of {max_bytes} (setting \
-             max_metadata_bytes)",
-            metadata.len()
+        ModelKind::Text => "must end in .txt or .md; other documents are not read here".to_owned(),
+        ModelKind::Image => format!(
+            "must end in an image extension ({}) or an archive extension ({}); texts (.txt, .md) go \
+             into a collection with a text model, other documents are not read here",
+            extension::IMAGE_EXTENSIONS,
+            extension::ARCHIVE_EXTENSIONS
         ),
-    })
+    };
+    Err(EngineError::invalid("FileName", reason))
 }

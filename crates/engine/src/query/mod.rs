@@ -10,20 +10,25 @@ mod fuse;
 mod hybrid;
 mod mix;
 mod paths;
+pub(crate) mod rerank;
 mod rows;
 mod search;
 mod vector;
+mod window;
 
+use lookalike_embed::catalogue::ModelKind;
 use lookalike_index::Metric;
 use serde_json::Value;
 use tokio::sync::SemaphorePermit;
 
 pub(crate) use self::vector::embed_error;
-use self::{content::ContentPlan, mix::Sought, search::Search};
+use self::{content::ContentPlan, mix::Sought, rerank::Rerank, search::Search};
 pub use self::{
     hybrid::HybridSearch,
     paths::RetrievalSource,
+    rerank::RerankOptions,
     rows::{QueryRows, RowMatch, RowsResult},
+    window::{RecallWindow, WindowRow},
 };
 use crate::{
     access::NamespaceAccess,
@@ -76,6 +81,12 @@ pub struct QueryContent {
     pub order_by: String,
     /// Whether the rows' texts count, too, and how.
     pub hybrid: HybridSearch,
+    /// How many chunks around each match are wanted; none without it.
+    pub recall_window: Option<RecallWindow>,
+    /// Whether and how matches are compared once more; images do not look at it (row 42).
+    pub rerank: RerankOptions,
+    /// Whether matches that are no images carry their original, too.
+    pub include_file_url: bool,
 }
 
 impl QueryContent {
@@ -93,6 +104,9 @@ impl QueryContent {
             filter: String::new(),
             order_by: String::new(),
             hybrid: HybridSearch::default(),
+            recall_window: None,
+            rerank: RerankOptions::default(),
+            include_file_url: false,
         }
     }
 
@@ -110,7 +124,7 @@ pub struct Match {
     pub id: String,
     /// The document it belongs to; `None` for a row that came without a file.
     pub file_name: Option<FileName>,
-    /// The document's original.
+    /// The document's original; with one that is no image only when asked for.
     pub object: Option<ObjectId>,
     /// Its text; empty for images (row 30).
     pub content: String,
@@ -125,6 +139,8 @@ pub struct Match {
     pub score: f32,
     /// What found it.
     pub source: RetrievalSource,
+    /// Only when it was reranked.
+    pub rerank_score: Option<f32>,
     /// Only when asked for.
     pub vector: Option<Vec<f32>>,
     /// Only when asked for, and when the row has one.
@@ -146,6 +162,8 @@ struct Wanted {
 pub struct QueryResult {
     /// Best first.
     pub matches: Vec<Match>,
+    /// One a match, in their order, when windows were asked for.
+    pub windows: Option<Vec<Vec<WindowRow>>>,
     /// What the query's own embedding cost.
     pub usage: Usage,
     /// Which encoder answered, in one line for people.
@@ -172,13 +190,19 @@ impl Engine {
         inner.check_query_text(query)?;
         let _permit = inner.query_permit()?;
         let model = resident::model_of(&inner.models, &row)?;
+        let is_text = model.kind() == ModelKind::Text;
+        let rerank = Rerank::checked(&query.rerank, &row.collection.columns)?.filter(|_| is_text);
         let mut sought: Sought = plan.texts(query, &row.collection);
         let mut usage = Usage::default();
-        if plan.paths.dense {
+        // Reranking compares with the query's vector, too.
+        let mut question = None;
+        if plan.paths.dense || rerank.is_some() {
             let (vector, cost) = inner.embed_query(query, &model).await?;
-            (sought.vector, usage) = (Some(vector), cost);
+            usage = cost;
+            question = rerank.is_some().then(|| vector.clone());
+            sought.vector = plan.paths.dense.then_some(vector);
         }
-        let search = Search {
+        let mut search = Search {
             metric: query.metric.unwrap_or(row.collection.metric),
             fusion: plan.fusion,
             window,
@@ -190,9 +214,36 @@ impl Engine {
                 sparse: false,
             },
         };
-        let matches = inner.search(&row, sought, &search).await?.matches;
+        let mut matches = match (rerank, question) {
+            (Some(rerank), Some(question)) => {
+                search.window = Window {
+                    offset: 0,
+                    top_k: rerank.candidates(window.offset + window.top_k),
+                };
+                let found = inner.search(&row, sought, &search).await?.matches;
+                let order: Vec<String> = found.iter().map(|found| found.id.clone()).collect();
+                let question = (&model, &question[..]);
+                let reranked = inner.reranked(&row, question, &rerank, found).await?;
+                let page = (window.offset, window.top_k);
+                rerank::page(reranked, &order, &search.conditions, page)
+            }
+            _ => inner.search(&row, sought, &search).await?.matches,
+        };
+        if is_text && !query.include_file_url {
+            for found in &mut matches {
+                found.object = None;
+            }
+        }
+        let windows = match query.recall_window {
+            None => None,
+            Some(window) => {
+                let fields = search.wanted.fields.as_deref();
+                Some(inner.windows(&row, &matches, window, fields).await?)
+            }
+        };
         Ok(QueryResult {
             matches,
+            windows,
             usage,
             encoder: model.label(),
         })
@@ -200,8 +251,8 @@ impl Engine {
 }
 
 impl Inner {
-    /// The right to search, while there are not too many who do.
-    fn query_permit(&self) -> Result<SemaphorePermit<'_>, EngineError> {
+    /// The right to search or to embed, while there are not too many who do.
+    pub(crate) fn query_permit(&self) -> Result<SemaphorePermit<'_>, EngineError> {
         self.queries.try_acquire().map_err(|_| EngineError::Overloaded {
             reason: format!(
                 "{} queries are at work, which is the limit (setting max_concurrent_queries); try \

@@ -145,6 +145,7 @@ pub(super) async fn shown(
                 },
                 score: found.score,
                 source: found.source,
+                rerank_score: None,
             })
         })
         .collect()

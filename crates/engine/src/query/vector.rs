@@ -3,7 +3,7 @@
 //! Called by [`super`]; the model's queue lets these go ahead of ingestion.
 
 use bytes::Bytes;
-use lookalike_embed::{EmbedError, Priority, ServedModel};
+use lookalike_embed::{EmbedError, Priority, ServedModel, catalogue::ModelKind};
 use lookalike_media::{ImageLimits, decode_sized, extension};
 
 use super::{HybridSearch, ImageQuery, QueryContent};
@@ -21,6 +21,17 @@ impl Inner {
         query: &QueryContent,
         model: &ServedModel,
     ) -> Result<(Vec<f32>, Usage), EngineError> {
+        if query.image.is_some() && model.kind() == ModelKind::Text {
+            return Err(EngineError::invalid(
+                "FileUrl",
+                format!(
+                    "an image cannot be looked for in the collection '{}': its model {} embeds texts \
+                     only",
+                    query.collection,
+                    model.model()
+                ),
+            ));
+        }
         match (&query.image, query.looked_for_text()) {
             (Some(image), text) => {
                 if text.is_some() && query.hybrid == HybridSearch::default() {
@@ -155,6 +166,7 @@ pub(crate) fn embed_error(error: &EmbedError) -> EngineError {
         EmbedError::Model(_)
         | EmbedError::Tokenize(_)
         | EmbedError::WrongInput { .. }
+        | EmbedError::TextOnly
         | EmbedError::NotFinite
         | EmbedError::Panicked(_) => EngineError::internal(error.clone()),
     }

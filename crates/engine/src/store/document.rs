@@ -15,6 +15,9 @@ pub(crate) struct NewDocument<'a> {
     pub(crate) object: ObjectId,
     pub(crate) md5: [u8; 16],
     pub(crate) size: u64,
+    /// The API's names of what read and split a text; `None` for anything else.
+    pub(crate) loader: Option<&'a str>,
+    pub(crate) splitter: Option<&'a str>,
     pub(crate) now: i64,
 }
 
@@ -25,11 +28,13 @@ pub(crate) async fn upsert(
     document: &NewDocument<'_>,
 ) -> Result<i64, EngineError> {
     Ok(sqlx::query_scalar(
-        "INSERT INTO documents (collection_id, file_name, sha256, md5, size, version, modified_at)
-         VALUES (?, ?, ?, ?, ?, 1, ?)
+        "INSERT INTO documents (collection_id, file_name, sha256, md5, size, version, modified_at,
+             loader, splitter)
+         VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?)
          ON CONFLICT (collection_id, file_name) DO UPDATE SET sha256 = excluded.sha256,
              md5 = excluded.md5, size = excluded.size, version = documents.version + 1,
-             modified_at = excluded.modified_at
+             modified_at = excluded.modified_at, loader = excluded.loader,
+             splitter = excluded.splitter
          RETURNING id",
     )
     .bind(collection_id)
@@ -38,6 +43,8 @@ pub(crate) async fn upsert(
     .bind(document.md5.as_slice())
     .bind(signed(document.size))
     .bind(document.now)
+    .bind(document.loader)
+    .bind(document.splitter)
     .fetch_one(connection)
     .await?)
 }
@@ -49,7 +56,8 @@ pub(crate) async fn find(
     file_name: &FileName,
 ) -> Result<Option<(i64, Document)>, EngineError> {
     sqlx::query(
-        "SELECT d.id, d.file_name, d.sha256, d.md5, d.size, d.version, d.modified_at,
+        "SELECT d.id, d.file_name, d.sha256, d.md5, d.size, d.version, d.modified_at, d.loader,
+             d.splitter,
              (SELECT count(*) FROM chunks c WHERE c.document_id = d.id) AS chunks
          FROM documents d WHERE d.collection_id = ? AND d.file_name = ?",
     )
@@ -102,5 +110,7 @@ fn from_row(row: &SqliteRow) -> Result<Document, EngineError> {
         version: unsigned(row.try_get("version")?),
         modified: crate::clock::timestamp(row.try_get("modified_at")?),
         chunks: unsigned(row.try_get("chunks")?),
+        loader: row.try_get("loader")?,
+        splitter: row.try_get("splitter")?,
     })
 }

@@ -1,15 +1,14 @@
 //! Table `jobs`: the queue and what became of each job.
 //!
-//! A state changes by one conditional UPDATE each, so that two hands can never move one job to two
-//! ends; a later store with several servers keeps the same statements. `claim` names the run of
-//! the server that works on a job: a claim of another run is that of a dead process.
+//! A state changes by one conditional UPDATE each, so that two hands can never move one job to two ends; a later store with several
+//! servers keeps the same statements. `claim` names the run of the server that works on a job: that of another run is a dead one's.
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{object, signed, unsigned};
 use crate::{
     error::EngineError,
-    jobs::{JobFailure, Usage},
+    jobs::{ChunkFiles, JobFailure, Usage},
     name::{CollectionName, FileName, JobId, ObjectId},
 };
 
@@ -49,6 +48,8 @@ pub(crate) struct NewJob {
     pub(crate) source: StoredSource,
     pub(crate) metadata: String,
     pub(crate) dry_run: bool,
+    /// How to split a text, as JSON; `None` for images.
+    pub(crate) splitting: Option<String>,
 }
 
 /// A job as a worker gets it.
@@ -62,6 +63,7 @@ pub(crate) struct ClaimedJob {
     pub(crate) source: StoredSource,
     pub(crate) metadata: String,
     pub(crate) dry_run: bool,
+    pub(crate) splitting: Option<String>,
     /// Starts so far, this one included.
     pub(crate) attempts: u32,
     /// Rows of a file of rows that are stored already.
@@ -86,7 +88,7 @@ pub(crate) struct JobRow {
     pub(crate) dry_run: bool,
     pub(crate) failure: Option<JobFailure>,
     pub(crate) usage: Usage,
-    pub(crate) chunk_file: Option<ObjectId>,
+    pub(crate) chunk_files: ChunkFiles,
     pub(crate) rows: u64,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
@@ -104,8 +106,9 @@ pub(crate) async fn insert(
     };
     sqlx::query(
         "INSERT INTO jobs (id, namespace_id, collection_id, collection_name, file_name, source_kind,
-             source_url, source_sha256, metadata, dry_run, state, created_at, updated_at, kind)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'queued', ?11, ?11, ?12)",
+             source_url, source_sha256, metadata, dry_run, splitting, state, created_at, updated_at,
+             kind)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'queued', ?12, ?12, ?13)",
     )
     .bind(job.id.as_str())
     .bind(job.namespace_id)
@@ -117,6 +120,7 @@ pub(crate) async fn insert(
     .bind(object)
     .bind(&job.metadata)
     .bind(job.dry_run)
+    .bind(job.splitting.as_deref())
     .bind(now)
     .bind(job.kind.as_str())
     .execute(connection)
@@ -200,7 +204,7 @@ const CLAIM_NEXT: &str = "UPDATE jobs SET claim = ?1, attempts = attempts + 1, u
          ORDER BY j.seq LIMIT 1)
      AND state = 'queued' AND (claim IS NULL OR claim <> ?1)
      RETURNING seq, source_sha256, id, collection_id, file_name, source_url, metadata, dry_run,
-         attempts, kind, progress_rows";
+         splitting, attempts, kind, progress_rows";
 
 /// Takes the oldest job that may run: the first unfinished one of its collection, so that the jobs
 /// of a collection run one after the other. Its attempt is counted in the same statement.
@@ -241,17 +245,19 @@ pub(crate) async fn succeed(
     job: &ClaimedJob,
     run: &str,
     usage: Usage,
-    chunk_file: Option<&ObjectId>,
+    chunk_files: ChunkFiles,
     now: i64,
 ) -> Result<bool, EngineError> {
+    let [lines, plain] = chunk_files.digests();
     let done = sqlx::query(
         "UPDATE jobs SET state = 'success', claim = NULL, source_sha256 = NULL, usage_entries = ?1,
-             usage_tokens = ?2, chunk_sha256 = ?3, updated_at = ?4
-         WHERE seq = ?5 AND claim = ?6 AND state = 'queued'",
+             usage_tokens = ?2, chunk_sha256 = ?3, plain_chunk_sha256 = ?4, updated_at = ?5
+         WHERE seq = ?6 AND claim = ?7 AND state = 'queued'",
     )
     .bind(signed(usage.entries))
     .bind(signed(usage.tokens))
-    .bind(chunk_file.map(|id| id.as_bytes().as_slice()))
+    .bind(lines)
+    .bind(plain)
     .bind(now)
     .bind(job.seq)
     .bind(run)
@@ -404,8 +410,8 @@ pub(crate) async fn find(
     id: &JobId,
 ) -> Result<Option<JobRow>, EngineError> {
     sqlx::query(
-        "SELECT chunk_sha256, id, file_name, state, dry_run, failure, usage_entries, usage_tokens,
-             created_at, updated_at, progress_rows
+        "SELECT chunk_sha256, plain_chunk_sha256, id, file_name, state, dry_run, failure,
+             usage_entries, usage_tokens, created_at, updated_at, progress_rows
          FROM jobs WHERE id = ? AND namespace_id = ? AND collection_name = ? AND kind = ?",
     )
     .bind(id.as_str())
@@ -444,6 +450,7 @@ fn claimed_from_row(row: &SqliteRow) -> Result<ClaimedJob, EngineError> {
         source,
         metadata: row.try_get("metadata")?,
         dry_run: row.try_get("dry_run")?,
+        splitting: row.try_get("splitting")?,
         attempts: row.try_get("attempts")?,
         rows: unsigned(row.try_get("progress_rows")?),
     })
@@ -464,7 +471,10 @@ fn from_row(row: &SqliteRow) -> Result<JobRow, EngineError> {
             entries: unsigned(row.try_get("usage_entries")?),
             tokens: unsigned(row.try_get("usage_tokens")?),
         },
-        chunk_file: object::optional_id_at(row, 0)?,
+        chunk_files: ChunkFiles {
+            lines: object::optional_id_at(row, 0)?,
+            plain: object::optional_id_at(row, 1)?,
+        },
         rows: unsigned(row.try_get("progress_rows")?),
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
@@ -487,30 +497,4 @@ fn state_from(text: &str) -> Result<JobState, EngineError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use sqlx::{AssertSqlSafe, Row as _};
-
-    use super::CLAIM_NEXT;
-    use crate::{config::Synchronous, store::Store};
-
-    /// Claiming is what every wake-up costs: it must seek the head of each collection's queue, not
-    /// walk through all jobs.
-    #[tokio::test]
-    async fn claiming_seeks_the_head_of_each_queue() {
-        let store = Store::open(None, Synchronous::Off, 1).await.unwrap();
-        let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {CLAIM_NEXT}")))
-            .fetch_all(&mut *store.reader().await.unwrap())
-            .await
-            .unwrap();
-        let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-        let plan = plan.join("\n");
-        assert!(
-            plan.contains("SEARCH o USING INDEX jobs_unfinished"),
-            "{plan}"
-        );
-        assert!(
-            plan.contains("SEARCH j USING INTEGER PRIMARY KEY"),
-            "{plan}"
-        );
-    }
-}
+mod tests;

@@ -20,6 +20,7 @@ pub(crate) mod reindexing;
 pub(crate) mod row;
 pub(crate) mod row_content;
 pub(crate) mod scalar_index;
+pub(crate) mod text_chunk;
 pub(crate) mod upload;
 pub(crate) mod vector_generation;
 pub(crate) mod vector_index;

@@ -22,7 +22,8 @@ macro_rules! is_unreferenced {
         "NOT EXISTS (SELECT 1 FROM uploads u WHERE u.sha256 = o.sha256)
          AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.sha256 = o.sha256)
          AND NOT EXISTS (SELECT 1 FROM jobs s WHERE s.source_sha256 = o.sha256)
-         AND NOT EXISTS (SELECT 1 FROM jobs c WHERE c.chunk_sha256 = o.sha256)"
+         AND NOT EXISTS (SELECT 1 FROM jobs c WHERE c.chunk_sha256 = o.sha256)
+         AND NOT EXISTS (SELECT 1 FROM jobs p WHERE p.plain_chunk_sha256 = o.sha256)"
     };
 }
 

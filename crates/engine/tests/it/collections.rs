@@ -117,10 +117,16 @@ async fn models_and_dimensions_are_the_contracts() {
         reason.contains("clip-vit-b-32") && reason.contains("qwen3-vl-embedding"),
         "{reason}"
     );
-    // The default is a text model, which this release does not serve and says so.
+    // The default is a text model.
+    assert_eq!(create(&engine, &with("e", None, None)).await.unwrap(), 1024);
+    let v3 = Some("text-embedding-v3");
     assert_eq!(
-        invalid_field(create(&engine, &with("e", None, None)).await),
-        "EmbeddingModel"
+        create(&engine, &with("f", v3, Some(512))).await.unwrap(),
+        512
+    );
+    assert_eq!(
+        invalid_field(create(&engine, &with("g", v3, Some(1536))).await),
+        "Dimension"
     );
 }
 

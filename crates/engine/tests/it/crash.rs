@@ -17,13 +17,18 @@ use std::{
 };
 
 use crate::support::*;
-use lookalike_engine::{Engine, EngineConfig, FailureKind, JobStatus, QueryContent, config::Stage};
+use lookalike_engine::{
+    Engine, EngineConfig, FailureKind, JobStatus, QueryContent,
+    config::{Stage, StageObserver},
+};
 use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
 /// Where the child works; unset in an ordinary run.
-const FOLDER: &str = "LOOKALIKE_CRASH_FOLDER";
+pub const FOLDER: &str = "LOOKALIKE_CRASH_FOLDER";
 /// At which point it stops.
-const POINT: &str = "LOOKALIKE_CRASH_POINT";
+pub const POINT: &str = "LOOKALIKE_CRASH_POINT";
+
+const CHILD: &str = "crash::child";
 
 const RED: Rgb = [220, 20, 20];
 const GREEN: Rgb = [20, 180, 20];
@@ -38,7 +43,7 @@ fn archive() -> Vec<u8> {
 }
 
 /// One worker, so that the points come in one order.
-fn config_of(folder: &Path) -> EngineConfig {
+pub fn config_of(folder: &Path) -> EngineConfig {
     let mut config = in_folder(folder);
     config.jobs.workers = 1;
     config
@@ -48,7 +53,7 @@ fn config_of(folder: &Path) -> EngineConfig {
     clippy::disallowed_methods,
     reason = "how the test tells its child what to do"
 )]
-fn variable(name: &str) -> Option<String> {
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
@@ -59,30 +64,9 @@ async fn child() {
     let (Some(folder), Some(point)) = (variable(FOLDER), variable(POINT)) else {
         return;
     };
-    let stop_at: usize = point.parse().unwrap();
     let armed = Arc::new(AtomicBool::new(false));
-    let passed = Arc::new(AtomicUsize::new(0));
     let mut config = config_of(Path::new(&folder));
-    let (watching, counting) = (Arc::clone(&armed), Arc::clone(&passed));
-    config.on_stage = Some(Arc::new(move |_, stage| {
-        if !watching.load(Ordering::SeqCst) {
-            // The last point of the first upload.
-            watching.store(stage == Stage::Cleaned, Ordering::SeqCst);
-            return;
-        }
-        let point = counting.fetch_add(1, Ordering::SeqCst) + 1;
-        if point <= stop_at {
-            say(&format!("point {point} {stage:?}"));
-        }
-        if point >= stop_at {
-            // Nothing goes on from here, on any thread that comes by.
-            tokio::task::block_in_place(|| {
-                loop {
-                    std::thread::park();
-                }
-            });
-        }
-    }));
+    config.on_stage = Some(stopping_at(point.parse().unwrap(), &armed));
     let engine = ready(config).await;
     index(&engine, "a.bmp", &plain(RED)).await;
     while !armed.load(Ordering::SeqCst) {
@@ -97,18 +81,44 @@ async fn child() {
     say("end");
 }
 
+/// Says each point behind the first job, and stops everything that comes by at one of them. `armed` is set when the first job is
+/// over.
+pub fn stopping_at(stop_at: usize, armed: &Arc<AtomicBool>) -> StageObserver {
+    let passed = AtomicUsize::new(0);
+    let watching = Arc::clone(armed);
+    Arc::new(move |_, stage| {
+        if !watching.load(Ordering::SeqCst) {
+            // The last point of the first upload.
+            watching.store(stage == Stage::Cleaned, Ordering::SeqCst);
+            return;
+        }
+        let point = passed.fetch_add(1, Ordering::SeqCst) + 1;
+        if point <= stop_at {
+            say(&format!("point {point} {stage:?}"));
+        }
+        if point >= stop_at {
+            // Nothing goes on from here, on any thread that comes by.
+            tokio::task::block_in_place(|| {
+                loop {
+                    std::thread::park();
+                }
+            });
+        }
+    })
+}
+
 /// A line past the capture of the test harness.
-fn say(line: &str) {
+pub fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "\nchild: {line}").unwrap();
     out.flush().unwrap();
 }
 
-/// Runs the child up to a point, kills it there, and returns the points it passed; `None` when it
+/// Runs a child, a test by name, up to a point, kills it there, and returns the points it passed; `None` when it
 /// came to its end first.
-fn kill_at(folder: &Path, point: usize) -> Option<Vec<String>> {
+pub fn kill_at(folder: &Path, point: usize, child: &str) -> Option<Vec<String>> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crash::child", "--nocapture", "--test-threads=1"])
+        .args(["--exact", child, "--nocapture", "--test-threads=1"])
         .env(FOLDER, folder)
         .env(POINT, point.to_string())
         .stdout(Stdio::piped())
@@ -168,7 +178,7 @@ async fn finish(folder: &Path) -> Engine {
 }
 
 /// File name, state, entries of usage and failure of every job in order.
-async fn jobs(folder: &Path) -> Vec<(String, String, i64, Option<String>)> {
+pub async fn jobs(folder: &Path) -> Vec<(String, String, i64, Option<String>)> {
     let options = SqliteConnectOptions::new()
         .filename(folder.join("lookalike.db"))
         .read_only(true);
@@ -235,7 +245,7 @@ async fn snapshot(folder: &Path, engine: &Engine) -> Snapshot {
     }
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs_err::read_dir(folder.join("objects"))
         .unwrap()
         .flat_map(|shelf| fs_err::read_dir(shelf.unwrap().path()).unwrap())
@@ -275,7 +285,7 @@ async fn killed_at_every_point_the_end_is_the_same() {
     for point in 1.. {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_owned();
-        let killed = tokio::task::spawn_blocking(move || kill_at(&path, point))
+        let killed = tokio::task::spawn_blocking(move || kill_at(&path, point, CHILD))
             .await
             .unwrap();
         let Some(passed) = killed else {
@@ -318,7 +328,7 @@ async fn killed_at_every_point_the_end_is_the_same() {
     );
 }
 
-async fn wait_for_files(folder: &Path, expected: &[PathBuf], engine: &Engine) {
+pub async fn wait_for_files(folder: &Path, expected: &[PathBuf], engine: &Engine) {
     let swept = async {
         while files(folder) != expected {
             engine.collect_garbage().await.unwrap();
@@ -371,7 +381,7 @@ async fn a_job_that_keeps_killing_the_process_is_given_up() {
 /// Kills the process three times while the same job is at work.
 fn kill_at_fetched(folder: &Path) {
     // Submitted, perhaps the second's as well, claimed, fetched: the fourth point at the latest.
-    kill_at(folder, 4).unwrap();
+    kill_at(folder, 4, CHILD).unwrap();
     for _ in 0..2 {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([

@@ -7,6 +7,7 @@
 mod support;
 
 mod archives;
+mod chunks;
 mod collections;
 mod crash;
 mod documents;
@@ -25,5 +26,9 @@ mod rows;
 mod scalar_indexes;
 mod storage;
 mod stress;
+mod text_crash;
+mod text_models;
+mod text_queries;
+mod texts;
 mod uploads;
 mod vector_collections;

@@ -1,6 +1,6 @@
 //! The documents of a collection.
 
-use lookalike_engine::{EngineError, FileName, Page, SOURCE};
+use lookalike_engine::{EngineError, FileName, ObjectId, Page, SOURCE};
 use lookalike_wire::dto::{
     Acknowledgement, DeleteDocumentRequest, DescribeDocumentRequest, DescribeDocumentResponse,
     DocumentItem, DocumentItems, ListDocumentsRequest, ListDocumentsResponse, MESSAGE_SUCCESS,
@@ -55,15 +55,14 @@ pub async fn describe(
         &request.namespace_password,
     )?;
     let file_name = file_name(&request.file_name)?;
-    let document = call
-        .app
-        .engine
-        .describe_document(
-            &namespace,
-            &collection::name(&request.collection)?,
-            &file_name,
-        )
+    let (engine, collection) = (&call.app.engine, collection::name(&request.collection)?);
+    let document = engine
+        .describe_document(&namespace, &collection, &file_name)
         .await?;
+    let files = engine
+        .document_chunk_files(&namespace, &collection, &file_name)
+        .await?;
+    let link = |file: &ObjectId, name: &str| call.link(file, name, url_expiration::DEFAULT_SECONDS);
     let number = |count: u64| i64::try_from(count).map_err(Failure::internal);
     Ok(DescribeDocumentResponse {
         request_id: call.request_id(),
@@ -82,10 +81,12 @@ pub async fn describe(
             url_expiration::DEFAULT_SECONDS,
         )),
         file_name: document.file_name.to_string(),
-        document_loader: None,
-        text_splitter: None,
-        chunk_file_url: None,
-        plain_chunk_file_url: None,
+        document_loader: document.loader,
+        text_splitter: document.splitter,
+        chunk_file_url: files
+            .as_ref()
+            .map(|files| link(&files.lines, "chunks.jsonl")),
+        plain_chunk_file_url: files.as_ref().map(|files| link(&files.plain, "chunks.txt")),
         document_loader_result_file_url: None,
     })
 }

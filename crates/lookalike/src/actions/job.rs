@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use lookalike_engine::{EngineError, FailureKind, Job, JobId, JobStatus, SubmitUpload};
+use lookalike_engine::{
+    EngineError, FailureKind, Job, JobId, JobStatus, ObjectId, SplitOptions, SubmitUpload,
+};
 use lookalike_wire::ErrorCode;
 use lookalike_wire::dto::{
     Acknowledgement, CancelUploadDocumentJobRequest, ChunkResult, GetUploadDocumentJobRequest,
@@ -31,6 +33,13 @@ pub async fn upload(
             .map(|metadata| metadata.0)
             .unwrap_or_default(),
         dry_run: request.dry_run.unwrap_or_default(),
+        splitting: SplitOptions {
+            chunk_size: request.chunk_size,
+            chunk_overlap: request.chunk_overlap,
+            separators: request.separators.map(|separators| separators.0),
+            splitter: request.text_splitter_name,
+            loader: request.document_loader_name,
+        },
     };
     let id = call.app.engine.submit_upload(&namespace, &upload).await?;
     collection::name_encoder(
@@ -113,14 +122,17 @@ fn upload_job(job: Job) -> UploadJob {
     }
 }
 
-/// Only a dry run has a chunk file (semantics.md, row 30); an empty object would look like a present one to
+/// Only a text and a dry run have chunk files (semantics.md, row 30); an empty object would look like a present one to
 /// clients.
 fn chunk_result(call: &Call<'_>, job: &Job) -> Option<ChunkResult> {
     let chunk_file = job.chunk_file.as_ref()?;
-    let url = call.link(chunk_file, "chunks.jsonl", url_expiration::DEFAULT_SECONDS);
+    let link = |file: &ObjectId, name: &str| call.link(file, name, url_expiration::DEFAULT_SECONDS);
     Some(ChunkResult {
-        chunk_file_url: Some(url),
-        plain_chunk_file_url: None,
+        chunk_file_url: Some(link(chunk_file, "chunks.jsonl")),
+        plain_chunk_file_url: job
+            .plain_chunk_file
+            .as_ref()
+            .map(|file| link(file, "chunks.txt")),
         document_loader_result_file_url: None,
     })
 }

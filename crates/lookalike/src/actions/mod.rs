@@ -6,6 +6,7 @@
 mod access;
 mod account;
 mod authorize_file_upload;
+mod chunk;
 mod collection;
 mod document;
 mod index_options;
@@ -16,6 +17,7 @@ mod query;
 mod rows;
 mod scalar_index;
 mod source;
+mod text_model;
 mod url_expiration;
 mod vector_collection;
 mod vector_index;
@@ -131,6 +133,12 @@ pub async fn answer(action: Action, call: &Call<'_>) -> Result<Response<Body>, F
         Action::DescribeDocument => run(call, document::describe).await,
         Action::DeleteDocument => run(call, document::delete).await,
         Action::QueryContent => run(call, query::query_content).await,
+        Action::UpsertChunks => run(call, chunk::upsert).await,
+        Action::ListChunks => run(call, chunk::list).await,
+        Action::DeleteChunks => run(call, chunk::delete).await,
+        Action::TextEmbedding => run(call, text_model::embed).await,
+        Action::Rerank => run(call, text_model::rerank).await,
+        Action::ListSupportModels => run(call, text_model::list).await,
         Action::AuthorizeFileUpload => run(call, authorize_file_upload::authorize).await,
         Action::CreateAccount => run(call, account::create).await,
         Action::DescribeAccounts => run(call, account::describe).await,
@@ -159,12 +167,6 @@ pub async fn answer(action: Action, call: &Call<'_>) -> Result<Response<Body>, F
         Action::DeleteCollectionData => run(call, rows::delete).await,
         Action::UpdateCollectionDataMetadata => run(call, rows::update).await,
         Action::QueryCollectionData => run(call, rows::query).await,
-        Action::UpsertChunks
-        | Action::ListChunks
-        | Action::DeleteChunks
-        | Action::TextEmbedding
-        | Action::Rerank
-        | Action::ListSupportModels => Err(ApiError::not_yet(action.name()).into()),
     }
 }
 

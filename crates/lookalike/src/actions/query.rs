@@ -1,10 +1,9 @@
 //! `QueryContent`: the request into a query, the rows into matches.
 
 use lookalike_engine::{
-    FileName, HybridSearch, ImageQuery, Match, QueryContent, QueryResult, RetrievalSource,
-    metric_from_name,
+    FileName, HybridSearch, ImageQuery, Match, QueryContent, QueryResult, RecallWindow,
+    RerankOptions, RetrievalSource, WindowRow, metric_from_name,
 };
-use lookalike_wire::ApiError;
 use lookalike_wire::dto::{
     self, MESSAGE_SUCCESS, Matches, QueryContentRequest, QueryContentResponse, QueryUsage,
     STATUS_SUCCESS, VectorList, WindowMatch, WindowMatchGroup, WindowMatchList, WindowMatches,
@@ -23,12 +22,15 @@ pub async fn query_content(
         &request.namespace_password,
     )?;
     let valid_seconds = url_expiration::seconds(request.url_expiration.as_deref())?;
-    let with_window = recall_window(
-        request
-            .recall_window
-            .as_ref()
-            .map(|window| window.0.as_slice()),
-    )?;
+    let recall_window = request
+        .recall_window
+        .as_ref()
+        .map(|window| RecallWindow::new(&window.0))
+        .transpose()?;
+    let rerank_model = request
+        .rerank_model
+        .map(|model| model.0)
+        .unwrap_or_default();
     let image = match &request.file_url {
         Some(url) => Some(ImageQuery {
             source: source::of_url(call, url)?,
@@ -62,19 +64,21 @@ pub async fn query_content(
                 .unwrap_or_default(),
             full_text: request.use_full_text_retrieval.unwrap_or_default(),
         },
+        recall_window,
+        rerank: RerankOptions {
+            factor: request.rerank_factor,
+            model: rerank_model.name,
+            metadata_fields: rerank_model.rerank_metadata_fields.unwrap_or_default(),
+        },
+        include_file_url: request.include_file_url.unwrap_or_default(),
         ..QueryContent::new(collection::name(&request.collection)?)
     };
     let result = call.app.engine.query(&namespace, &query).await?;
     call.served_by(&result.encoder);
-    Ok(response(call, result, valid_seconds, with_window))
+    Ok(response(call, result, valid_seconds))
 }
 
-fn response(
-    call: &Call<'_>,
-    result: QueryResult,
-    valid_seconds: u64,
-    with_window: bool,
-) -> QueryContentResponse {
+fn response(call: &Call<'_>, result: QueryResult, valid_seconds: u64) -> QueryContentResponse {
     let matches: Vec<dto::Match> = result
         .matches
         .into_iter()
@@ -90,8 +94,8 @@ fn response(
             embedding_tokens: tokens,
             embedding_entries: result.usage.entries.to_string(),
         }),
-        window_matches: with_window.then(|| WindowMatches {
-            window_matches: matches.iter().map(window).collect(),
+        window_matches: result.windows.map(|windows| WindowMatches {
+            window_matches: windows.into_iter().map(window).collect(),
         }),
         matches: Matches {
             match_list: matches,
@@ -115,7 +119,7 @@ fn found_match(call: &Call<'_>, found: Match, valid_seconds: u64) -> dto::Match 
         metadata: found.metadata.into_iter().collect(),
         score: f64::from(found.score),
         retrieval_source: retrieval_source(found.source),
-        rerank_score: None,
+        rerank_score: found.rerank_score.map(f64::from),
         vector: found.vector.map(|vector| VectorList {
             vector_list: vector,
         }),
@@ -131,55 +135,22 @@ fn retrieval_source(source: RetrievalSource) -> i64 {
     }
 }
 
-/// The rows around a match. An image is a document of one row, so whatever the width of the window it holds
-/// the match itself (semantics.md, `QueryContent`).
-fn window(found: &dto::Match) -> WindowMatchGroup {
-    let row = WindowMatch {
-        id: found.id.clone(),
-        file_name: found.file_name.clone(),
-        content: found.content.clone(),
-        loader_metadata: found.loader_metadata.clone(),
-        metadata: found.metadata.clone(),
+/// The rows around a match.
+fn window(rows: Vec<WindowRow>) -> WindowMatchGroup {
+    let shown = |row: WindowRow| WindowMatch {
+        id: row.id,
+        file_name: row
+            .file_name
+            .as_ref()
+            .map_or("", FileName::as_str)
+            .to_owned(),
+        content: row.content,
+        loader_metadata: row.loader_metadata,
+        metadata: row.metadata.into_iter().collect(),
     };
     WindowMatchGroup {
         window_match: WindowMatchList {
-            window_match: vec![row],
+            window_match: rows.into_iter().map(shown).collect(),
         },
-    }
-}
-
-/// Whether a window was asked for, its two ends checked.
-fn recall_window(ends: Option<&[i64]>) -> Result<bool, ApiError> {
-    match ends {
-        None => Ok(false),
-        Some([first, second]) if (-10..=0).contains(first) && (0..=10).contains(second) => Ok(true),
-        Some(_) => Err(ApiError::invalid(
-            "RecallWindow",
-            "it must be two integers, the first from -10 to 0, the second from 0 to 10",
-        )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn window_has_two_ends_within_ten() {
-        assert!(!recall_window(None).unwrap());
-        for good in [[0, 0], [-10, 10]] {
-            assert!(recall_window(Some(&good)).unwrap());
-        }
-        for bad in [
-            &[][..],
-            &[0],
-            &[-11, 0],
-            &[1, 0],
-            &[0, 11],
-            &[0, -1],
-            &[0, 0, 0],
-        ] {
-            assert!(recall_window(Some(bad)).is_err(), "{bad:?}");
-        }
     }
 }

@@ -68,9 +68,7 @@ fn keys(app: &App) -> String {
 fn groups(models: &[ModelStatus]) -> Vec<String> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for status in models {
-        let Some(encoder) = &status.encoder else {
-            continue;
-        };
+        let encoder = &status.encoder;
         let who = if status.stand_in {
             format!("{} as a STAND-IN, not the model itself, for", encoder.name)
         } else {

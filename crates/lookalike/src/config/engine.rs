@@ -44,6 +44,7 @@ impl Settings {
             max_depth: limits.max_filter_depth as usize,
         };
         config.limits.max_metadata_bytes = to_usize(limits.max_metadata_bytes);
+        config.limits.max_chunks = limits.max_chunks as usize;
         config.limits.max_error_chars = limits.max_error_chars as usize;
         config.limits.max_document_bytes = limits.max_document_bytes.0;
         config.limits.max_stored_bytes = limits.max_stored_bytes.map(|size| size.0);

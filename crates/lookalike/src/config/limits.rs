@@ -132,6 +132,10 @@ pub struct Limits {
     #[arg(long, env = "LOOKALIKE_MAX_REDIRECTS", value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=50))]
     pub max_redirects: u32,
 
+    /// Chunks of one text document
+    #[arg(long, env = "LOOKALIKE_MAX_CHUNKS", value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub max_chunks: u32,
+
     /// Images in one archive
     #[arg(
         long,

@@ -115,11 +115,7 @@ fn model_row(status: &ModelStatus) -> String {
         .map(u32::to_string)
         .collect::<Vec<_>>()
         .join(", ");
-    let class = match (&status.encoder, status.stand_in) {
-        (None, _) => "none",
-        (Some(_), true) => "stand-in",
-        (Some(_), false) => "own",
-    };
+    let class = if status.stand_in { "stand-in" } else { "own" };
     let _ = write!(
         row,
         "<tr><td><code>{}</code></td><td>{dimensions}</td><td class=\"{class}\">{}</td></tr>",

@@ -60,7 +60,7 @@ request! {
         required db_instance_id: String = "DBInstanceId", Used;
         optional documents: Json<Vec<String>> = "Documents", Used;
         optional instruct: String = "Instruct", Accepted;
-        optional max_chunks_per_doc: i64 = "MaxChunksPerDoc", Accepted;
+        optional max_chunks_per_doc: i64 = "MaxChunksPerDoc", Used;
         /// Absent: `bge-reranker-v2-m3`.
         optional model: String = "Model", Used;
         optional owner_id: i64 = "OwnerId", Accepted;

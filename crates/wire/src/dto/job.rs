@@ -10,11 +10,11 @@ use crate::secret::Secret;
 request! {
     /// Submits a file for embedding; the reply says only that the job was accepted.
     UploadDocumentAsyncRequest: UploadDocumentAsync -> UploadDocumentAsyncResponse {
-        optional chunk_overlap: i64 = "ChunkOverlap", Accepted;
-        optional chunk_size: i64 = "ChunkSize", Accepted;
+        optional chunk_overlap: i64 = "ChunkOverlap", Used;
+        optional chunk_size: i64 = "ChunkSize", Used;
         required collection: String = "Collection", Used;
         required db_instance_id: String = "DBInstanceId", Used;
-        optional document_loader_name: String = "DocumentLoaderName", Accepted;
+        optional document_loader_name: String = "DocumentLoaderName", Used;
         /// True: decode and check, embed and store nothing (semantics.md, row 31).
         optional dry_run: bool = "DryRun", Used;
         /// Identity of the document; its extension decides how it is loaded.
@@ -27,9 +27,9 @@ request! {
         required namespace_password: Secret = "NamespacePassword", Used;
         optional owner_id: i64 = "OwnerId", Accepted;
         required region_id: String = "RegionId", Accepted;
-        optional separators: Json<Vec<String>> = "Separators", Accepted;
+        optional separators: Json<Vec<String>> = "Separators", Used;
         optional splitter_model: String = "SplitterModel", Accepted;
-        optional text_splitter_name: String = "TextSplitterName", Accepted;
+        optional text_splitter_name: String = "TextSplitterName", Used;
         optional vl_enhance: bool = "VlEnhance", Accepted;
         optional zh_title_enhance: bool = "ZhTitleEnhance", Accepted;
     }

@@ -29,7 +29,7 @@ request! {
         /// `{"RRF":{"k":60}}`, `{"Weight":{"alpha":0.5}}`, `{"HybridPathsSetting":{"paths":"dense,fulltext"}}`.
         optional hybrid_search_args: Json<Map<String, Value>> = "HybridSearchArgs", Used;
         /// Images have their `FileURL` in any case.
-        optional include_file_url: bool = "IncludeFileUrl", Accepted;
+        optional include_file_url: bool = "IncludeFileUrl", Used;
         /// Comma list; absent: all.
         optional include_metadata_fields: String = "IncludeMetadataFields", Used;
         optional include_vector: bool = "IncludeVector", Used;
@@ -44,8 +44,8 @@ request! {
         /// Two integers, the first −10 to 0, the second 0 to 10.
         optional recall_window: Json<Vec<i64>> = "RecallWindow", Used;
         required region_id: String = "RegionId", Accepted;
-        optional rerank_factor: f64 = "RerankFactor", Accepted;
-        optional rerank_model: Json<RerankModel> = "RerankModel", Accepted;
+        optional rerank_factor: f64 = "RerankFactor", Used;
+        optional rerank_model: Json<RerankModel> = "RerankModel", Used;
         /// 1 to 1000; absent: 10 (semantics.md, row 9).
         optional top_k: i64 = "TopK", Used;
         /// Number with `s` or `d`; absent: `7200s`.

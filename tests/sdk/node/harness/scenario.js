@@ -26,19 +26,21 @@ class Scenario {
     this.collection = { ...this.place, ...this.namespace, Collection: `photos_${unique}` };
   }
 
-  /** Makes the namespace and the collection; `fields` as in CreateDocumentCollection. */
-  async prepare(fields = {}) {
+  /** Makes the namespace and the collection; `changes` as in CreateDocumentCollection, an undefined one leaves the usual field out. */
+  async prepare(changes = {}) {
     await this.client.call("InitVectorDatabase", { ...this.place, ...this.manager });
     await this.client.call("CreateNamespace", { ...this.place, ...this.namespace, ...this.manager });
-    await this.client.call("CreateDocumentCollection", {
+    const fields = {
       ...this.place,
       ...this.manager,
       Namespace: this.namespace.Namespace,
       Collection: this.collection.Collection,
       EmbeddingModel: "clip-vit-b-32",
       Metadata: JSON.stringify({ caption: "text" }),
-      ...fields,
-    });
+      ...changes,
+    };
+    const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+    await this.client.call("CreateDocumentCollection", Object.fromEntries(given));
     return this;
   }
 

@@ -13,9 +13,9 @@ use bytes::Bytes;
 use lookalike_embed::{Models, ModelsConfig};
 use lookalike_engine::{
     CollectionName, DataLocation, Engine, EngineConfig, EngineError, FileName, InstanceId, Job,
-    JobId, ManagerAccess, NamespaceAccess, NamespaceName, NewCollection, NewRow,
-    NewVectorCollection, ObjectKey, QueryContent, QueryResult, QueryRows, Secret, Source,
-    SubmitUpload, UpsertRows,
+    JobId, ListChunks, ListedChunk, ManagerAccess, NamespaceAccess, NamespaceName, NewCollection,
+    NewRow, NewVectorCollection, ObjectKey, QueryContent, QueryResult, QueryRows, Secret, Source,
+    SplitOptions, SubmitUpload, UpsertRows,
     config::{PasswordHashing, Stage, StageObserver, Synchronous},
 };
 use serde_json::{Map, Value};
@@ -161,6 +161,7 @@ pub fn upload(name: &str, source: Source) -> SubmitUpload {
         source,
         metadata: Map::new(),
         dry_run: false,
+        splitting: SplitOptions::default(),
     }
 }
 
@@ -205,6 +206,78 @@ pub async fn until(engine: &Engine, id: &JobId, wanted: impl Fn(&Job) -> bool) -
     tokio::time::timeout(DEADLINE, poll)
         .await
         .expect("the job came to no end")
+}
+
+/// The collection of texts that most tests of texts use.
+pub const NOTES: &str = "notes";
+
+/// An engine with [`PHOTOS`] and [`NOTES`], whose fields are a topic and a page.
+pub async fn ready_for_texts(config: EngineConfig) -> Engine {
+    let engine = ready(config).await;
+    // A collection of the default model, which is one of texts.
+    let notes = NewCollection {
+        metadata: r#"{"topic":"text","page":"int"}"#.to_owned(),
+        ..NewCollection::new(NamespaceName::default(), collection(NOTES))
+    };
+    match engine.create_document_collection(&manager(), &notes).await {
+        Ok(_) | Err(EngineError::AlreadyExists { .. }) => {}
+        Err(other) => panic!("{other}"),
+    }
+    engine
+}
+
+pub fn text_upload(name: &str, source: Source) -> SubmitUpload {
+    SubmitUpload {
+        collection: collection(NOTES),
+        ..upload(name, source)
+    }
+}
+
+/// Submits bytes as a document of [`NOTES`] and waits for the end.
+pub async fn index_text(engine: &Engine, name: &str, bytes: &[u8]) -> Job {
+    let source = uploaded(engine, bytes).await;
+    submit_text(engine, &text_upload(name, source)).await
+}
+
+/// The same of an upload that is made up already.
+pub async fn submit_text(engine: &Engine, upload: &SubmitUpload) -> Job {
+    let id = engine.submit_upload(&access(), upload).await.unwrap();
+    let poll = async {
+        loop {
+            let job = engine
+                .job(&access(), &upload.collection, &id)
+                .await
+                .unwrap();
+            if job.status.is_finished() {
+                return job;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, poll)
+        .await
+        .expect("the job came to no end")
+}
+
+/// A query of [`NOTES`].
+pub fn note_query(text: &str) -> QueryContent {
+    QueryContent {
+        text: Some(text.to_owned()),
+        ..QueryContent::new(collection(NOTES))
+    }
+}
+
+/// Every chunk of a document of [`NOTES`], or of all, in order.
+pub async fn chunks_of(engine: &Engine, file_name: Option<&str>) -> Vec<ListedChunk> {
+    let list = ListChunks {
+        collection: collection(NOTES),
+        file_name: file_name.map(file),
+        filter: String::new(),
+        include_vector: true,
+        page_number: None,
+        page_size: Some(100),
+    };
+    engine.list_chunks(&access(), &list).await.unwrap().chunks
 }
 
 /// Every document of [`PHOTOS`] by name.
