@@ -41,7 +41,7 @@ for (const [name, client] of Object.entries(families)) {
       assert.equal(stored.EmbeddingTokens, "2");
       const listed = await client.call("ListChunks", { ...scenario.collection, PageSize: 50 });
       assert.equal(listed.TotalRecordCount, 4);
-      assert.deepEqual(listed.Chunks.chunks[0].Metadata, { caption: "b" });
+      assert.equal(listed.Chunks.chunks[0].Metadata.caption, "b");
       const deleted = await client.call("DeleteChunks", { ...scenario.collection, ChunkIds: "cat" });
       assert.deepEqual(Object.keys(deleted), ["RequestId"]);
       assert.equal((await client.call("ListChunks", scenario.collection)).TotalRecordCount, 3);

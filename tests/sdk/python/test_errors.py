@@ -16,6 +16,11 @@ SUPPORTED = {
     "UploadDocumentAsync", "GetUploadDocumentJob", "CancelUploadDocumentJob",
     "ListDocuments", "DescribeDocument", "DeleteDocument", "QueryContent",
     "UpsertChunks", "ListChunks", "DeleteChunks", "TextEmbedding", "Rerank", "ListSupportModels",
+    "CreateCollection", "DescribeCollection", "ListCollections", "ModifyCollection", "DeleteCollection", "GrantCollection", "CreateIndex",
+    "DescribeIndex", "DeleteIndex", "ListIndices", "DescribeCreateIndexJob", "CancelCreateIndexJob", "UpsertCollectionData",
+    "UpsertCollectionDataAsync", "GetUpsertCollectionDataJob", "CancelUpsertCollectionDataJob", "DeleteCollectionData",
+    "UpdateCollectionDataMetadata", "QueryCollectionData", "CreateAccount", "DescribeAccounts", "DescribeRegions", "DescribeDBInstances",
+    "DescribeDBInstanceAttribute", "ModifyVectorConfiguration",
 }  # fmt: skip
 
 
