@@ -15,6 +15,10 @@ use anyhow::{Context, Result, ensure};
 use lookalike_index::{Bitmap, Change, Effort, Metric, Options, Precision, Query, VectorIndex};
 use serde_json::json;
 
+mod baseline;
+
+use baseline::HnswRs;
+
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Folder with `base.f32`, `meta.json`, `q_SET.f32`, `gt_SET.i32` and `attr_NAME.f32`
@@ -31,6 +35,9 @@ pub struct Arguments {
     /// Codes to measure, separated by commas
     #[arg(long, value_delimiter = ',', default_values_t = [String::from("int8"), String::from("bf16"), String::from("f32")])]
     precision: Vec<String>,
+    /// Measures `hnsw_rs` too, with its own distance
+    #[arg(long)]
+    baseline: bool,
     /// Pool sizes to measure, separated by commas
     #[arg(long, value_delimiter = ',', default_values_t = [10, 20, 40, 80, 160, 320])]
     ef: Vec<usize>,
@@ -54,11 +61,14 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let data = Data::read(&arguments.folder)?;
     let build = |precision: &String| data.build(precision, arguments);
-    let built = arguments
+    let mut built = arguments
         .precision
         .iter()
         .map(build)
         .collect::<Result<Vec<_>>>()?;
+    if arguments.baseline {
+        built.push(data.build_baseline(arguments));
+    }
     let planned = (Effort::Planned, "planner".to_owned());
     for set in &arguments.set {
         let queries: Vec<f32> = read(&arguments.folder.join(format!("q_{set}.f32")))?;
@@ -100,8 +110,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                         metric: Metric::InnerProduct,
                         allowed: Some(&allowed),
                     };
-                    let hits = built[0].index.search(&query)?;
-                    Ok(hits.iter().take(arguments.k).map(|hit| hit.key).collect())
+                    let (mut keys, _) = built[0].index.find(&query, Effort::Exact)?;
+                    keys.truncate(arguments.k);
+                    Ok(keys)
                 };
                 let task = Task {
                     queries,
@@ -128,9 +139,38 @@ struct Data {
 
 /// An index and the CPU time of making it.
 struct Built {
-    precision: Precision,
-    index: VectorIndex,
+    peer: String,
+    index: Box<dyn Searched>,
     build: Duration,
+}
+
+/// What is measured: ours, and the baseline.
+trait Searched {
+    /// The keys of the best, best first, and how they were found.
+    fn find(&self, query: &Query<'_>, effort: Effort) -> Result<(Vec<u64>, &'static str)>;
+
+    /// Whether `effort` means anything to it.
+    fn knows(&self, effort: Effort) -> bool;
+
+    /// Bytes of all, and of all but the vectors.
+    fn bytes(&self) -> (usize, usize);
+}
+
+impl Searched for VectorIndex {
+    fn find(&self, query: &Query<'_>, effort: Effort) -> Result<(Vec<u64>, &'static str)> {
+        let answer = self.answer(query, effort)?;
+        let keys = answer.hits.iter().map(|hit| hit.key).collect();
+        Ok((keys, answer.plan.name()))
+    }
+
+    fn knows(&self, _: Effort) -> bool {
+        true
+    }
+
+    fn bytes(&self) -> (usize, usize) {
+        let stats = self.stats();
+        (stats.hot_bytes + stats.vector_bytes, stats.hot_bytes)
+    }
 }
 
 impl Data {
@@ -181,10 +221,25 @@ impl Data {
             index.stats()
         );
         Ok(Built {
-            precision,
-            index,
+            peer: format!("lookalike-{precision:?}").to_lowercase(),
+            index: Box::new(index),
             build,
         })
+    }
+
+    fn build_baseline(&self, arguments: &Arguments) -> Built {
+        let start = cpu_time();
+        let index = HnswRs::build(
+            &self.base,
+            self.dimension,
+            arguments.m,
+            arguments.ef_construction,
+        );
+        Built {
+            peer: "hnsw_rs".to_owned(),
+            index: Box::new(index),
+            build: cpu_time_since(start),
+        }
     }
 }
 
@@ -201,6 +256,8 @@ struct Figure<'a> {
     built: &'a Built,
     effort: &'a (Effort, String),
     fastest: Duration,
+    /// Of each query, the fastest round.
+    each: Vec<Duration>,
     recall: f64,
     plan: &'static str,
 }
@@ -216,12 +273,14 @@ impl Task<'_> {
     ) -> Result<()> {
         let settings = built
             .iter()
-            .flat_map(|built| efforts.iter().map(move |effort| (built, effort)));
+            .flat_map(|built| efforts.iter().map(move |effort| (built, effort)))
+            .filter(|(built, effort)| built.index.knows(effort.0));
         let mut figures: Vec<Figure<'_>> = settings
             .map(|(built, effort)| Figure {
                 built,
                 effort,
                 fastest: Duration::MAX,
+                each: vec![Duration::MAX; self.queries.len()],
                 recall: 0.0,
                 plan: "",
             })
@@ -241,7 +300,8 @@ impl Task<'_> {
         let mut found = 0;
         let mut wanted = 0;
         let mut elapsed = Duration::ZERO;
-        for (vector, truth) in self.queries.iter().zip(&self.truth) {
+        let asked = self.queries.iter().zip(&self.truth).zip(&mut figure.each);
+        for ((vector, truth), fastest) in asked {
             let query = Query {
                 vector,
                 k,
@@ -249,12 +309,14 @@ impl Task<'_> {
                 allowed: self.allowed,
             };
             let start = cpu_time();
-            let answer = figure.built.index.answer(&query, figure.effort.0)?;
-            elapsed += cpu_time_since(start);
-            let hits = answer.hits.iter().take(k);
-            found += hits.filter(|hit| truth.contains(&hit.key)).count();
+            let (keys, plan) = figure.built.index.find(&query, figure.effort.0)?;
+            let taken = cpu_time_since(start);
+            elapsed += taken;
+            *fastest = taken.min(*fastest);
+            let hits = keys.iter().take(k);
+            found += hits.filter(|key| truth.contains(key)).count();
             wanted += truth.len();
-            figure.plan = answer.plan.name();
+            figure.plan = plan;
         }
         figure.fastest = figure
             .fastest
@@ -268,10 +330,10 @@ impl Task<'_> {
 
     #[expect(clippy::print_stdout, reason = "the report is this program's output")]
     fn print(&self, data: &Data, figure: &Figure<'_>, arguments: &Arguments) {
-        let stats = figure.built.index.stats();
+        let (bytes, hot_bytes) = figure.built.index.bytes();
         let seconds = figure.fastest.as_secs_f64();
         let mut line = json!({
-            "peer": format!("lookalike-{:?}", figure.built.precision).to_lowercase(),
+            "peer": figure.built.peer,
             "dataset": data.name,
             "n": data.base.len() / data.dimension,
             "params": {
@@ -284,15 +346,24 @@ impl Task<'_> {
             format!("recall@{}", arguments.k): (figure.recall * 1e4).round() / 1e4,
             "qps": (1.0 / seconds).round(),
             "us": (seconds * 1e7).round() / 10.0,
+            "p99_us": (percentile(&figure.each, 99).as_secs_f64() * 1e7).round() / 10.0,
             "build_s": (figure.built.build.as_secs_f64() * 10.0).round() / 10.0,
-            "bytes": stats.hot_bytes + stats.vector_bytes,
-            "bytes_self": stats.hot_bytes,
+            "bytes": bytes,
+            "bytes_self": hot_bytes,
         });
         if let (Some(line), Some(labels)) = (line.as_object_mut(), self.labels.as_object()) {
             line.extend(labels.clone());
         }
         println!("{line}");
     }
+}
+
+/// The time that so many of a hundred queries stay within.
+fn percentile(times: &[Duration], percent: usize) -> Duration {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    let at = (times.len() * percent).div_ceil(100);
+    times[at.saturating_sub(1)]
 }
 
 /// CPU time of all threads of the process.
