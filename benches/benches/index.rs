@@ -81,9 +81,12 @@ fn searches(criterion: &mut Criterion) {
     }
     for metric in [Metric::InnerProduct, Metric::L2] {
         let query = Query { metric, ..query };
-        group.bench_function(BenchmarkId::new("vectors", format!("{metric:?}")), |bencher| {
-            bencher.iter(|| index.search(black_box(&query)).expect("a query"));
-        });
+        group.bench_function(
+            BenchmarkId::new("vectors", format!("{metric:?}")),
+            |bencher| {
+                bencher.iter(|| index.search(black_box(&query)).expect("a query"));
+            },
+        );
     }
     for every in [2, 10, 100, 1000] {
         let allowed: Bitmap = (0..VECTORS).step_by(every).collect();
@@ -128,7 +131,11 @@ fn files(criterion: &mut Criterion) {
     });
     index.close();
     group.bench_function("reload", |bencher| {
-        let reload = || VectorIndex::open(&path, options()).expect("whole").expect("there");
+        let reload = || {
+            VectorIndex::open(&path, options())
+                .expect("whole")
+                .expect("there")
+        };
         bencher.iter_with_large_drop(reload);
     });
     group.finish();

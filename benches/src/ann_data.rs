@@ -95,10 +95,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         sets.push(("img", queries.collect::<Vec<_>>()));
     }
     let folder = &arguments.folder;
-    write(&folder.join("base.f32"), &base, |value| value.to_le_bytes())?;
+    write(&folder.join("base.f32"), &base, f32::to_le_bytes)?;
     let independent: Vec<f32> = (0..n).map(|_| random.random()).collect();
-    write(&folder.join("attr_u.f32"), &independent, |value| value.to_le_bytes())?;
-    write(&folder.join("attr_c.f32"), &ranks(&correlated), |value| value.to_le_bytes())?;
+    write(&folder.join("attr_u.f32"), &independent, f32::to_le_bytes)?;
+    write(
+        &folder.join("attr_c.f32"),
+        &ranks(&correlated),
+        f32::to_le_bytes,
+    )?;
     let names: Vec<&str> = sets.iter().map(|set| set.0).collect();
     let meta = json!({ "kind": format!("{:?}", arguments.kind).to_lowercase(), "n": n, "dim": dim,
         "nq": arguments.queries, "sets": names, "seed": arguments.seed });
@@ -119,10 +123,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                 nearest.push(i32::try_from(hit.key)?);
             }
         }
-        write(&folder.join(format!("gt_{name}.i32")), &nearest, |id| id.to_le_bytes())?;
-        write(&folder.join(format!("q_{name}.f32")), &queries.concat(), |value| {
-            value.to_le_bytes()
-        })?;
+        write(
+            &folder.join(format!("gt_{name}.i32")),
+            &nearest,
+            i32::to_le_bytes,
+        )?;
+        write(
+            &folder.join(format!("q_{name}.f32")),
+            &queries.concat(),
+            f32::to_le_bytes,
+        )?;
     }
     Ok(())
 }
@@ -187,7 +197,9 @@ impl World {
             .map(|_| {
                 let direction = |length: &f32| {
                     let mut direction = unit(normals(SEMANTIC, 1.0, random));
-                    direction.iter_mut().for_each(|value| *value *= length);
+                    for value in &mut direction {
+                        *value *= length;
+                    }
                     direction
                 };
                 inner.iter().map(direction).collect()
@@ -327,7 +339,9 @@ fn add(sum: &mut [f32], amount: f32, part: &[f32]) {
 
 fn unit(mut vector: Vec<f32>) -> Vec<f32> {
     let norm = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
-    vector.iter_mut().for_each(|value| *value /= norm);
+    for value in &mut vector {
+        *value /= norm;
+    }
     vector
 }
 
