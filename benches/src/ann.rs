@@ -15,9 +15,8 @@ use anyhow::{Context, Result, ensure};
 use lookalike_index::{Bitmap, Change, Effort, Metric, Options, Precision, Query, VectorIndex};
 use serde_json::json;
 
+#[cfg(feature = "baseline")]
 mod baseline;
-
-use baseline::HnswRs;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -35,7 +34,7 @@ pub struct Arguments {
     /// Codes to measure, separated by commas
     #[arg(long, value_delimiter = ',', default_values_t = [String::from("int8"), String::from("bf16"), String::from("f32")])]
     precision: Vec<String>,
-    /// Measures `hnsw_rs` too, with its own distance
+    /// Measures `hnsw_rs` too, with its own distance; for builds with the feature `baseline`
     #[arg(long)]
     baseline: bool,
     /// Pool sizes to measure, separated by commas
@@ -67,7 +66,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         .map(build)
         .collect::<Result<Vec<_>>>()?;
     if arguments.baseline {
-        built.push(data.build_baseline(arguments));
+        built.push(data.build_baseline(arguments)?);
     }
     let planned = (Effort::Planned, "planner".to_owned());
     for set in &arguments.set {
@@ -227,19 +226,27 @@ impl Data {
         })
     }
 
-    fn build_baseline(&self, arguments: &Arguments) -> Built {
+    #[cfg(feature = "baseline")]
+    #[expect(clippy::unnecessary_wraps, reason = "builds without the baseline fail here")]
+    fn build_baseline(&self, arguments: &Arguments) -> Result<Built> {
         let start = cpu_time();
-        let index = HnswRs::build(
+        let index = baseline::HnswRs::build(
             &self.base,
             self.dimension,
             arguments.m,
             arguments.ef_construction,
         );
-        Built {
+        Ok(Built {
             peer: "hnsw_rs".to_owned(),
             index: Box::new(index),
             build: cpu_time_since(start),
-        }
+        })
+    }
+
+    #[cfg(not(feature = "baseline"))]
+    #[expect(clippy::unused_self, reason = "the same call in every build")]
+    fn build_baseline(&self, _: &Arguments) -> Result<Built> {
+        anyhow::bail!("--baseline needs a build with --features baseline")
     }
 }
 
