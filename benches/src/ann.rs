@@ -227,7 +227,10 @@ impl Data {
     }
 
     #[cfg(feature = "baseline")]
-    #[expect(clippy::unnecessary_wraps, reason = "builds without the baseline fail here")]
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "builds without the baseline fail here"
+    )]
     fn build_baseline(&self, arguments: &Arguments) -> Result<Built> {
         let start = cpu_time();
         let index = baseline::HnswRs::build(
