@@ -41,9 +41,9 @@ impl Rows<'_> {
 /// Asks for memory that is read soon. A hint: it changes nothing.
 #[inline]
 pub fn prefetch<T>(soon: &[T]) {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
     x86::prefetch(soon.as_ptr(), soon.len());
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     let _ = soon;
 }
 

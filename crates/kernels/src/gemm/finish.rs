@@ -1,9 +1,8 @@
-//! From the sums of a tile to the layer's results: scale, bias, activation, and
-//! where they go.
+//! What becomes of a tile's results that do not go to their place at once: an activation, another
+//! number format, or a panel that is wider than the columns that exist.
 //!
-//! A tile's sums arrive in memory (in the first level of cache), not in registers: that
-//! costs one part in a hundred and keeps formats, activations and sinks from multiplying
-//! with the instruction sets of the inner loop.
+//! These lie in memory (in the first level of cache), not in registers, which keeps formats, activations and
+//! sinks from multiplying with the instruction sets of the inner loop.
 
 use super::tile::Sums;
 use crate::activation::{Activation, gelu, quick_gelu};
@@ -20,15 +19,6 @@ pub(super) enum Sink<'a> {
     Bf16(Shared<'a, u16>, usize),
 }
 
-/// What turns integer sums into numbers; slices begin at the tile's first row or column.
-#[derive(Clone, Copy)]
-pub(super) struct Integers<'a> {
-    pub row_scales: &'a [f32],
-    pub column_scales: &'a [f32],
-    /// Added to the sums, to undo the offset of unsigned left sides.
-    pub corrections: &'a [i32],
-}
-
 /// One tile's results.
 pub(super) struct Finish<'a> {
     pub sums: &'a Sums,
@@ -39,9 +29,6 @@ pub(super) struct Finish<'a> {
     /// Columns that exist; the panel may be wider.
     pub columns: usize,
     pub first_column: usize,
-    /// From the tile's first column on, `width` elements.
-    pub bias: &'a [f32],
-    pub integers: Option<Integers<'a>>,
     pub activation: Activation,
     pub sink: &'a Sink<'a>,
 }
@@ -107,16 +94,15 @@ impl Finish<'_> {
     #[inline(always)]
     fn then<S: Simd>(&self, s: S, activation: impl Activate) {
         let mut column = 0;
-        if S::LANES == 8 {
-            while self.columns - column >= 2 * S::LANES {
-                self.vectors::<S, 2, true>(s, activation, column);
-                column += 2 * S::LANES;
-            }
-        } else {
+        if S::LANES == MAX_LANES {
             while self.columns - column >= 3 * S::LANES {
                 self.vectors::<S, 3, true>(s, activation, column);
                 column += 3 * S::LANES;
             }
+        }
+        while self.columns - column >= 2 * S::LANES {
+            self.vectors::<S, 2, true>(s, activation, column);
+            column += 2 * S::LANES;
         }
         while self.columns - column >= S::LANES {
             self.vectors::<S, 1, true>(s, activation, column);
@@ -137,35 +123,13 @@ impl Finish<'_> {
         activation: impl Activate,
         column: usize,
     ) {
-        let bias = load(s, &self.bias[column..]);
-        match self.integers {
-            None => {
-                for row in 0..self.rows {
-                    let sums = bytemuck::cast_slice(&self.sums.0[row * self.width + column..]);
-                    let mut values: [S::Floats; V] = load(s, sums);
-                    for v in 0..V {
-                        values[v] = activation.of(s, s.add(values[v], bias[v]));
-                    }
-                    self.put::<S, V, WHOLE>(s, values, row, column);
-                }
+        for row in 0..self.rows {
+            let sums = &self.sums.0[row * self.width + column..];
+            let mut values: [S::Floats; V] = load(s, sums);
+            for v in 0..V {
+                values[v] = activation.of(s, values[v]);
             }
-            Some(integers) => {
-                let scales: [S::Floats; V] = load(s, &integers.column_scales[column..]);
-                let corrections = &integers.corrections[column..];
-                for row in 0..self.rows {
-                    let sums = bytemuck::cast_slice(&self.sums.0[row * self.width + column..]);
-                    let row_scale = s.splat(integers.row_scales[row]);
-                    let mut values = bias;
-                    for v in 0..V {
-                        let at = v * S::LANES;
-                        let value = s.load_integers(&sums[at..], &corrections[at..]);
-                        let value = s.mul(s.mul(value, scales[v]), row_scale);
-                        // never fused, so that int8 has the same bits everywhere
-                        values[v] = activation.of(s, s.add(value, bias[v]));
-                    }
-                    self.put::<S, V, WHOLE>(s, values, row, column);
-                }
-            }
+            self.put::<S, V, WHOLE>(s, values, row, column);
         }
     }
 

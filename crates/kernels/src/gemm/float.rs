@@ -32,9 +32,15 @@ impl<S: Simd> Dot for Single<S> {
     fn dot(self, sum: S::Floats, left: S::Floats, right: S::Floats) -> S::Floats {
         self.0.mul_add(left, right, sum)
     }
+
+    type Simd = S;
     #[inline(always)]
-    fn store(self, sum: S::Floats, to: &mut [u32]) {
-        self.0.store(sum, bytemuck::cast_slice_mut(to));
+    fn simd(self) -> S {
+        self.0
+    }
+    #[inline(always)]
+    fn floats(self, sum: S::Floats, _: &[i32]) -> S::Floats {
+        sum
     }
 }
 
@@ -71,8 +77,14 @@ impl<S: Simd> Dot for Widened<S> {
         let sum = self.0.mul_add(left[0], right[0], sum);
         self.0.mul_add(left[1], right[1], sum)
     }
+
+    type Simd = S;
     #[inline(always)]
-    fn store(self, sum: S::Floats, to: &mut [u32]) {
-        self.0.store(sum, bytemuck::cast_slice_mut(to));
+    fn simd(self) -> S {
+        self.0
+    }
+    #[inline(always)]
+    fn floats(self, sum: S::Floats, _: &[i32]) -> S::Floats {
+        sum
     }
 }

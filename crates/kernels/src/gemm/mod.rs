@@ -31,9 +31,9 @@ use crate::activation::Activation;
 use crate::dispatch::Cpu;
 use crate::machine::Machine;
 use crate::memory::{Shared, Stored};
-use finish::{Finish, Integers, Sink};
+use finish::{Finish, Sink};
 use kernels::{Choice, Micro};
-use tile::{Ahead, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Sums, Tile};
+use tile::{Integers, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Results, Sums, Tile};
 
 /// The numbers that a layer multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -182,8 +182,9 @@ impl Linear {
                 sink,
                 activation,
             };
-            machine.pool.run_ranges(job.panels(), PANEL_GRAIN, |range| {
-                let mut sums = Sums([0; MAX_ROWS * MAX_COLUMNS]);
+            let panels = self.micro.panels(outputs);
+            machine.pool.run_ranges(panels, PANEL_GRAIN, |range| {
+                let mut sums = Sums([0.0; MAX_ROWS * MAX_COLUMNS]);
                 range.for_each(|panel| job.panel(panel, &mut sums));
             });
         };
@@ -238,24 +239,15 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Panels of the widest tiles; the last may be narrower.
-    fn panels(&self) -> usize {
-        let micro = &self.linear.micro;
-        self.linear
-            .shape
-            .outputs
-            .div_ceil(micro.lanes * micro.vectors)
-    }
-
     /// Computes all rows of one panel's columns.
     fn panel(&self, panel: usize, sums: &mut Sums) {
         let linear = self.linear;
         let micro = &linear.micro;
         let steps = linear.shape.segments * linear.segment_steps;
-        let first_column = panel * micro.lanes * micro.vectors;
-        let columns = (linear.shape.outputs - first_column).min(micro.lanes * micro.vectors);
-        let vectors = columns.div_ceil(micro.lanes);
-        let width = vectors * micro.lanes;
+        let padded = micro.panel(linear.shape.outputs, panel);
+        let (first_column, width) = (padded.start, padded.len());
+        let columns = width.min(linear.shape.outputs - first_column);
+        let vectors = width / micro.lanes;
         let first_word = micro.encoding.step_words(first_column) * steps;
         let words = &linear.words[first_word..][..micro.encoding.step_words(width) * steps];
 
@@ -265,21 +257,23 @@ impl Job<'_> {
 
         // tiles of equal heights: seven 7-row ones do better than six of 8 and one of 2
         let tiles = self.rows.count.div_ceil(micro.rows);
+        // spread over the tiles: more requests at once than the processor keeps track of delay all others
+        let pace = match tiles / vectors {
+            0 | 1 => LINE_WORDS,
+            2 | 3 => LINE_WORDS / 2,
+            _ => LINE_WORDS / 4,
+        };
         for tile in 0..tiles {
             let first_row = self.rows.count * tile / tiles;
             let rows = self.rows.count * (tile + 1) / tiles - first_row;
+            // asking for the panel at hand costs nothing
             let here = words.as_ptr();
-            let next_rows = match self.rows.offsets {
-                // these rows end where the next ones begin, and half of the steps are enough
-                // for them: asked for last, they are not driven out again
+            let (next_rows, row_pace) = match self.rows.offsets {
                 Offsets::Dense { stride } if tile + 1 < tiles => {
-                    let end = self.left.words()[(first_row + rows) * stride..].as_ptr();
-                    Ahead::from(
-                        end.wrapping_add(rows * stride)
-                            .wrapping_sub(steps * LINE_WORDS),
-                    )
+                    let end = &self.left.words()[(first_row + rows) * stride..];
+                    (end.as_ptr(), (rows * stride).div_ceil(steps))
                 }
-                Offsets::Dense { .. } | Offsets::Gathered { .. } => Ahead::nothing(here),
+                Offsets::Dense { .. } | Offsets::Gathered { .. } => (here, 0),
             };
             let work = Tile {
                 left: self.left.words(),
@@ -289,19 +283,42 @@ impl Job<'_> {
                 segment_steps: linear.segment_steps,
                 panel: words,
                 next_panel: if asked < words.len() {
-                    Ahead::from(next_panel.wrapping_add(asked))
+                    next_panel.wrapping_add(asked)
                 } else {
-                    Ahead::nothing(here)
+                    here
                 },
+                pace,
                 next_rows,
+                row_pace,
             };
-            asked += steps * LINE_WORDS;
-            micro.run(&work, rows, vectors, sums);
+            asked += steps * pace;
             let integers = (linear.precision == Precision::Int8).then(|| Integers {
                 row_scales: &self.rows.scales[first_row..],
                 column_scales: &linear.scales[first_column..],
                 corrections: &linear.corrections[first_column..],
             });
+            let results = |to, first, stride, add| Results {
+                bias: &linear.bias[first_column..],
+                integers,
+                to,
+                first,
+                stride,
+                add,
+            };
+            if columns == width && self.activation == Activation::None {
+                let at = |stride| first_row * stride + first_column;
+                let direct = match self.sink {
+                    Sink::Store(to, stride) => Some(results(to, at(stride), *stride, false)),
+                    Sink::Add(to, stride) => Some(results(to, at(stride), *stride, true)),
+                    Sink::Bf16(..) => None,
+                };
+                if let Some(direct) = direct {
+                    micro.run(&work, rows, vectors, &direct);
+                    continue;
+                }
+            }
+            let staged = Shared::new(&mut sums.0);
+            micro.run(&work, rows, vectors, &results(&staged, 0, width, false));
             micro.cpu().run(Finish {
                 sums,
                 width,
@@ -309,8 +326,6 @@ impl Job<'_> {
                 first_row,
                 columns,
                 first_column,
-                bias: &linear.bias[first_column..],
-                integers,
                 activation: self.activation,
                 sink: self.sink,
             });

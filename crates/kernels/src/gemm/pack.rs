@@ -92,16 +92,14 @@ impl Packer {
         let words = self
             .vault
             .store(micro.encoding.step_words(padded) * steps, |words| {
-                let mut first = 0;
                 let mut rest = words;
-                while first < padded {
-                    let columns = (padded - first).min(micro.lanes * micro.vectors);
-                    let length = micro.encoding.step_words(columns) * steps;
-                    let (panel, behind) = std::mem::take(&mut rest).split_at_mut(length);
-                    let panel_rows = &rows[first..rows.len().min(first + columns)];
-                    fill(panel, columns, panel_rows, shape, &micro);
+                for panel in 0..micro.panels(shape.outputs) {
+                    let columns = micro.panel(shape.outputs, panel);
+                    let length = micro.encoding.step_words(columns.len()) * steps;
+                    let (words, behind) = std::mem::take(&mut rest).split_at_mut(length);
+                    let panel_rows = &rows[columns.start..rows.len().min(columns.end)];
+                    fill(words, columns.len(), panel_rows, shape, &micro);
                     rest = behind;
-                    first += columns;
                 }
             });
         let with_padding = |values: &mut dyn Iterator<Item = f32>| {

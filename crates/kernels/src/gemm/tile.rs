@@ -4,7 +4,8 @@
 //! weights and keeps all its sums in registers. What differs between number
 //! formats and instruction sets is a [`Dot`]; `gemm/kernels` compiles the loop with each.
 
-use crate::memory::prefetch;
+use crate::memory::{Shared, in_order, prefetch};
+use crate::simd::{MAX_LANES, Simd};
 
 /// How one step of the inner loop multiplies and adds.
 ///
@@ -33,17 +34,46 @@ pub(super) trait Dot: Copy {
     fn right(self, words: &[u32]) -> Self::Right;
     /// `sum + left * right`
     fn dot(self, sum: Self::Sum, left: Self::Left, right: Self::Right) -> Self::Sum;
-    /// Writes exactly [`Dot::LANES`] words.
-    fn store(self, sum: Self::Sum, to: &mut [u32]);
+
+    /// The vectors that results are made with, of [`Dot::LANES`] lanes.
+    type Simd: Simd;
+    fn simd(self) -> Self::Simd;
+    /// The sums as floats; of integers after adding the first [`Dot::LANES`] corrections.
+    fn floats(self, sum: Self::Sum, corrections: &[i32]) -> Floats<Self>;
 }
 
+type Floats<D> = <<D as Dot>::Simd as Simd>::Floats;
+
 /// The most rows, and the most columns, that a tile of any kernel has.
-pub(super) const MAX_ROWS: usize = 8;
+pub(super) const MAX_ROWS: usize = 12;
 pub(super) const MAX_COLUMNS: usize = 48;
 
-/// The sums of one tile, row by row without gaps: floats or integers, as the kernel makes.
+/// The results of one tile, row by row without gaps, where they cannot go to their place at once.
 #[repr(align(64))]
-pub(super) struct Sums(pub [u32; MAX_ROWS * MAX_COLUMNS]);
+pub(super) struct Sums(pub [f32; MAX_ROWS * MAX_COLUMNS]);
+
+/// What turns integer sums into numbers; slices begin at the tile's first row or column.
+#[derive(Clone, Copy)]
+pub(super) struct Integers<'a> {
+    pub row_scales: &'a [f32],
+    pub column_scales: &'a [f32],
+    /// Added to the sums, to undo the offset of unsigned left sides.
+    pub corrections: &'a [i32],
+}
+
+/// From a tile's sums to numbers, and where these go: whole vectors of columns.
+#[derive(Clone, Copy)]
+pub(super) struct Results<'a> {
+    /// From the tile's first column on.
+    pub bias: &'a [f32],
+    pub integers: Option<Integers<'a>>,
+    pub to: &'a Shared<'a, f32>,
+    /// Where the tile's first row begins, and elements to the next.
+    pub first: usize,
+    pub stride: usize,
+    /// Whether they are added to what is there.
+    pub add: bool,
+}
 
 /// Where in the left matrix the words of a row begin.
 #[derive(Clone, Copy)]
@@ -55,33 +85,8 @@ pub(super) enum Offsets<'a> {
     Gathered { table: &'a [u32] },
 }
 
-/// Memory to ask for before it is needed.
-#[derive(Clone, Copy)]
-pub(super) struct Ahead {
-    line: *const u32,
-    words: usize,
-}
-
-impl Ahead {
-    /// One line a step, from the given one on; any address will do.
-    pub fn from(line: *const u32) -> Self {
-        Self {
-            line,
-            words: LINE_WORDS,
-        }
-    }
-
-    /// Nothing new: always the given line.
-    pub fn nothing(line: *const u32) -> Self {
-        Self { line, words: 0 }
-    }
-
-    fn next(&mut self) -> *const u32 {
-        let line = self.line;
-        self.line = line.wrapping_add(self.words);
-        line
-    }
-}
+/// Memory to ask for before it is needed: one line a step, from this address on, which may be any.
+pub(super) type Ahead = *const u32;
 
 /// Words in a line of cache.
 pub(super) const LINE_WORDS: usize = 16;
@@ -100,15 +105,19 @@ pub(super) struct Tile<'a> {
     /// What is multiplied next, to be asked for a line a step: weights, which go to the second
     /// level of cache, and rows, which go to the first.
     pub next_panel: Ahead,
+    /// Words from what is asked of the next panel in one step to what is in the next: a line or a part of one.
+    pub pace: usize,
     pub next_rows: Ahead,
+    /// Likewise.
+    pub row_pace: usize,
 }
 
-/// Writes the sums of `R` rows and `V` vectors of columns to `sums`.
+/// Computes the results of `R` rows and `V` vectors of columns.
 #[inline(always)]
 pub(super) fn multiply<D: Dot, const R: usize, const V: usize>(
     dot: D,
     tile: &Tile<'_>,
-    sums: &mut Sums,
+    results: &Results<'_>,
 ) {
     let step_words = V * D::RIGHT_WORDS;
     let segment_words = tile.segment_steps * D::LEFT_WORDS;
@@ -116,45 +125,151 @@ pub(super) fn multiply<D: Dot, const R: usize, const V: usize>(
         tile.panel.len(),
         tile.segments * tile.segment_steps * step_words
     );
-    let mut panel = 0;
-    let (mut next_panel, mut next_rows) = (tile.next_panel, tile.next_rows);
     let mut totals = [[dot.zero(); V]; R];
-    for segment in 0..tile.segments {
-        let mut rows = [0; R];
-        for (r, row) in rows.iter_mut().enumerate() {
-            let row_index = tile.first_row + r;
-            *row = match tile.offsets {
-                Offsets::Dense { stride } => row_index * stride,
-                Offsets::Gathered { table } => table[row_index * tile.segments + segment] as usize,
-            };
-            assert!(*row <= tile.left.len() && segment_words <= tile.left.len() - *row);
-        }
-        for step in 0..tile.segment_steps {
-            prefetch::to_second_level(next_panel.next());
-            prefetch::to_first_level(next_rows.next());
-            // SAFETY: `panel` counts the steps done, so the range is within the length asserted above.
-            let words = unsafe { tile.panel.get_unchecked(panel..panel + step_words) };
-            panel += step_words;
-            let mut rights = [dot.right(&words[..D::RIGHT_WORDS]); V];
-            for v in 1..V {
-                rights[v] = dot.right(&words[v * D::RIGHT_WORDS..(v + 1) * D::RIGHT_WORDS]);
+    match tile.offsets {
+        Offsets::Dense { stride } => {
+            assert_eq!(tile.segments, 1);
+            let first = tile.first_row * stride;
+            let left = &tile.left[first..][..(R - 1) * stride + segment_words];
+            let mut rows = [left.as_ptr(); R];
+            for (r, row) in rows.iter_mut().enumerate() {
+                // SAFETY: a row of `segment_words` words begins there, as the slice's length says.
+                *row = unsafe { row.add(r * stride) };
             }
-            for r in 0..R {
-                let at = rows[r] + step * D::LEFT_WORDS;
-                // SAFETY: the row's segment lies within the left matrix, asserted above.
-                let left = unsafe { tile.left.get_unchecked(at..at + D::LEFT_WORDS) };
-                let left = dot.left(left);
-                for v in 0..V {
-                    totals[r][v] = dot.dot(totals[r][v], left, rights[v]);
+            // SAFETY: the rows have so many words, and so has the panel.
+            totals = unsafe { segment(dot, totals, tile, rows, 0) };
+        }
+        Offsets::Gathered { table } => {
+            let table = &table[tile.first_row * tile.segments..][..R * tile.segments];
+            let last = tile.left.len().checked_sub(segment_words);
+            let last = last.expect("a segment fits the left matrix");
+            for index in 0..tile.segments {
+                let mut rows = [tile.left.as_ptr(); R];
+                for (r, row) in rows.iter_mut().enumerate() {
+                    let at = table[r * tile.segments + index] as usize;
+                    assert!(at <= last);
+                    // SAFETY: `segment_words` words of the left matrix begin there.
+                    *row = unsafe { row.add(at) };
                 }
+                // SAFETY: the rows have so many words, and so has the panel.
+                totals = unsafe { segment(dot, totals, tile, rows, index) };
             }
         }
     }
-    for r in 0..R {
-        for v in 0..V {
-            let at = (r * V + v) * D::LANES;
-            dot.store(totals[r][v], &mut sums.0[at..at + D::LANES]);
+    finish(dot, totals, results);
+}
+
+/// Adds the products of one segment: the innermost loop.
+///
+/// # Safety
+/// Each row must have the words of a segment, and the panel those of all segments.
+#[inline(always)]
+unsafe fn segment<D: Dot, const R: usize, const V: usize>(
+    dot: D,
+    mut totals: [[D::Sum; V]; R],
+    tile: &Tile<'_>,
+    rows: [*const u32; R],
+    index: usize,
+) -> [[D::Sum; V]; R] {
+    let step_words = V * D::RIGHT_WORDS;
+    let first = index * tile.segment_steps;
+    // SAFETY: the caller's promise.
+    let mut panel = unsafe { tile.panel.as_ptr().add(first * step_words) };
+    // copies, so that nothing of the tile is read again in each step
+    let (pace, row_pace, steps) = (tile.pace, tile.row_pace, tile.segment_steps);
+    let mut next_panel = tile.next_panel.wrapping_add(first * pace);
+    let mut next_rows = tile.next_rows.wrapping_add(first * row_pace);
+    for step in 0..steps {
+        prefetch::to_second_level(next_panel);
+        prefetch::to_first_level(next_rows);
+        next_panel = next_panel.wrapping_add(pace);
+        next_rows = next_rows.wrapping_add(row_pace);
+        // SAFETY: the caller's promise.
+        let words = unsafe { std::slice::from_raw_parts(panel, step_words) };
+        // SAFETY: the end of the panel at most.
+        panel = unsafe { panel.add(step_words) };
+        let mut rights = [dot.right(&words[..D::RIGHT_WORDS]); V];
+        for v in 1..V {
+            rights[v] = dot.right(&words[v * D::RIGHT_WORDS..(v + 1) * D::RIGHT_WORDS]);
         }
+        let mut at = step * D::LEFT_WORDS;
+        for r in 0..R {
+            // where sums take twelve of sixteen registers, all rows' numbers loaded at once would drive them out
+            if D::LANES < MAX_LANES {
+                at = in_order(at);
+            }
+            // SAFETY: the caller's promise.
+            let left = unsafe {
+                let words = rows[r].add(at);
+                std::slice::from_raw_parts(words, D::LEFT_WORDS)
+            };
+            let left = dot.left(left);
+            for v in 0..V {
+                totals[r][v] = dot.dot(totals[r][v], left, rights[v]);
+            }
+        }
+    }
+    totals
+}
+
+/// Brings sums to their place while they are in registers.
+#[inline(always)]
+fn finish<D: Dot, const R: usize, const V: usize>(
+    dot: D,
+    totals: [[D::Sum; V]; R],
+    results: &Results<'_>,
+) {
+    let s = dot.simd();
+    let width = V * D::LANES;
+    let bias = &results.bias[..width];
+    // SAFETY: tiles do not overlap, and each has one thread.
+    let to = unsafe {
+        let end = results.first + (R - 1) * results.stride + width;
+        results.to.part(results.first..end)
+    };
+    let row = |r: usize| r * results.stride..r * results.stride + width;
+    match results.integers {
+        None => {
+            for r in 0..R {
+                let values = totals[r].map(|total| dot.floats(total, &[]));
+                put(s, values, bias, results.add, &mut to[row(r)]);
+            }
+        }
+        Some(integers) => {
+            let corrections = &integers.corrections[..width];
+            let column_scales = &integers.column_scales[..width];
+            let row_scales = &integers.row_scales[..R];
+            for r in 0..R {
+                let row_scale = s.splat(row_scales[r]);
+                let mut values = [row_scale; V];
+                for v in 0..V {
+                    let at = v * D::LANES;
+                    let value = dot.floats(totals[r][v], &corrections[at..]);
+                    let value = s.mul(value, s.load(&column_scales[at..]));
+                    values[v] = s.mul(value, row_scale);
+                }
+                put(s, values, bias, results.add, &mut to[row(r)]);
+            }
+        }
+    }
+}
+
+/// `to = values + bias`, or `+=`. Never fused with what made the values, so that int8 has the same bits everywhere.
+#[inline(always)]
+fn put<S: Simd, const V: usize>(
+    s: S,
+    values: [S::Floats; V],
+    bias: &[f32],
+    add: bool,
+    to: &mut [f32],
+) {
+    for v in 0..V {
+        let at = v * S::LANES;
+        let mut value = s.add(values[v], s.load(&bias[at..]));
+        if add {
+            value = s.add(value, s.load(&to[at..]));
+        }
+        s.store(value, &mut to[at..]);
     }
 }
 
@@ -179,9 +294,10 @@ pub(super) fn multiply_registers<D: Dot, const R: usize, const V: usize>(
             }
         }
     }
-    let mut sums = [0; MAX_COLUMNS];
+    let s = dot.simd();
+    let mut sums = [0.0; MAX_COLUMNS];
     for total in totals.into_iter().flatten() {
-        dot.store(total, &mut sums[..D::LANES]);
+        s.store(dot.floats(total, &[0; MAX_COLUMNS]), &mut sums);
         std::hint::black_box(&sums);
     }
     steps * R * V * D::LANES * D::PRODUCTS

@@ -25,3 +25,19 @@ pub(crate) fn to_second_level(address: *const u32) {
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     let _ = address;
 }
+
+/// `index`, but so that the compiler moves no load with it before another call's. No instruction comes of it.
+#[inline(always)]
+pub(crate) fn in_order(index: usize) -> usize {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        let mut index = index;
+        // SAFETY: there is no instruction.
+        unsafe {
+            std::arch::asm!("/* {0} */", inout(reg) index, options(nomem, nostack, preserves_flags));
+        }
+        index
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    index
+}

@@ -6,7 +6,7 @@ use lookalike_embed::{Device, ModelsConfig, Precision};
 /// The settings that say how CLIP computes.
 #[derive(Debug, Clone, Args)]
 pub struct Compute {
-    /// Numbers that CLIP multiplies: f32, bf16 or int8. Without this setting bf16 where the processor multiplies it (AVX-512 BF16), else f32.
+    /// Numbers that CLIP multiplies: f32, bf16 or int8. Without this setting bf16 where the processor multiplies it twice as fast as f32 (AMD's with AVX-512 BF16), else f32.
     /// int8 is fastest and least exact: try it on your own photos before you rely on it. Vectors of different precisions do not meet in one collection
     #[arg(long, env = "LOOKALIKE_PRECISION", value_name = "NUMBERS")]
     pub precision: Option<Precision>,

@@ -6,9 +6,11 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use std::ops::Range;
+
 use super::Precision;
 use super::operand::Layout;
-use super::tile::{Sums, Tile};
+use super::tile::{Results, Tile};
 use crate::dispatch::{Cpu, Isa};
 
 /// How the weights of a panel are encoded, step by step.
@@ -57,7 +59,7 @@ pub(super) struct Micro {
     pub vectors: usize,
     pub encoding: Encoding,
     pub layout: Layout,
-    run: unsafe fn(&Tile<'_>, usize, usize, &mut Sums),
+    run: unsafe fn(&Tile<'_>, usize, usize, &Results<'_>),
     /// The same on numbers in registers, where that says something.
     run_registers: Option<unsafe fn(usize) -> usize>,
 }
@@ -82,6 +84,20 @@ impl Micro {
         };
         Choice { micro, cpu }
     }
+
+    /// Panels of a layer with so many outputs.
+    pub fn panels(&self, outputs: usize) -> usize {
+        outputs.div_ceil(self.lanes).div_ceil(self.vectors)
+    }
+
+    /// The columns of one of them, padded to whole vectors.
+    ///
+    /// Panels are as equally wide as vectors allow: one that is a single vector wide waits for its
+    /// loads, and 64 outputs are two panels of two vectors rather than one of three and one of one.
+    pub fn panel(&self, outputs: usize, index: usize) -> Range<usize> {
+        let (vectors, panels) = (outputs.div_ceil(self.lanes), self.panels(outputs));
+        vectors * index / panels * self.lanes..vectors * (index + 1) / panels * self.lanes
+    }
 }
 
 /// A loop together with the proof that it may run.
@@ -96,9 +112,9 @@ impl Choice {
         self.cpu
     }
     /// Multiplies the first `rows` rows of `tile` with a panel of `vectors` vectors.
-    pub fn run(self, tile: &Tile<'_>, rows: usize, vectors: usize, sums: &mut Sums) {
+    pub fn run(self, tile: &Tile<'_>, rows: usize, vectors: usize, results: &Results<'_>) {
         // SAFETY: `choose` picked the loop by the level that the `Cpu` proves.
-        unsafe { (self.micro.run)(tile, rows, vectors, sums) }
+        unsafe { (self.micro.run)(tile, rows, vectors, results) }
     }
 
     /// Multiplies and adds `steps` times on numbers in registers; answers how many products that
@@ -148,13 +164,13 @@ macro_rules! tiles {
             tile: &$crate::gemm::tile::Tile<'_>,
             rows: usize,
             vectors: usize,
-            sums: &mut $crate::gemm::tile::Sums,
+            results: &$crate::gemm::tile::Results<'_>,
         ) {
             let dot = $dot;
             match (vectors, rows) {
                 $($(
                     ($vectors, $rows) => {
-                        $crate::gemm::tile::multiply::<_, $rows, $vectors>(dot, tile, sums);
+                        $crate::gemm::tile::multiply::<_, $rows, $vectors>(dot, tile, results);
                     }
                 )*)*
                 _ => unreachable!("a tile of {rows} rows and {vectors} vectors"),

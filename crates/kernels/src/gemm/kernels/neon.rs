@@ -26,7 +26,9 @@ tiles!(bf16_tiles, "neon";
     // SAFETY: a caller of this function has NEON.
     Widened(unsafe { Neon::proven() });
     1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
-tiles!(int8_tiles, "neon"; Pairs(());
+tiles!(int8_tiles, "neon";
+    // SAFETY: a caller of this function has NEON.
+    Pairs(unsafe { Neon::proven() });
     1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
 
 static F32: Micro = Micro {
@@ -69,7 +71,7 @@ macro_rules! safe {
 
 /// Two products a step and lane with `smlal`, on numbers widened to 16 bits.
 #[derive(Clone, Copy)]
-struct Pairs(());
+struct Pairs(Neon);
 
 impl Dot for Pairs {
     const LANES: usize = 4;
@@ -109,9 +111,18 @@ impl Dot for Pairs {
             right[1]
         ))
     }
+
+    type Simd = Neon;
     #[inline(always)]
-    fn store(self, sum: int32x4_t, to: &mut [u32]) {
-        assert!(to.len() >= 4);
-        safe!(vst1q_s32(to.as_mut_ptr().cast(), sum));
+    fn simd(self) -> Neon {
+        self.0
+    }
+    #[inline(always)]
+    fn floats(self, sum: int32x4_t, corrections: &[i32]) -> float32x4_t {
+        assert!(corrections.len() >= 4);
+        safe!(vcvtq_f32_s32(vaddq_s32(
+            sum,
+            vld1q_s32(corrections.as_ptr())
+        )))
     }
 }

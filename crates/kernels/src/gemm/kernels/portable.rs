@@ -93,10 +93,14 @@ impl Dot for Pairs {
         }
         out
     }
+
+    type Simd = Portable;
     #[inline(always)]
-    fn store(self, sum: [i32; 8], to: &mut [u32]) {
-        for (to, sum) in to.iter_mut().zip(sum) {
-            *to = sum.cast_unsigned();
-        }
+    fn simd(self) -> Portable {
+        Portable
+    }
+    #[inline(always)]
+    fn floats(self, sum: [i32; 8], corrections: &[i32]) -> <Portable as Simd>::Floats {
+        Portable.load_integers(&sum, corrections)
     }
 }

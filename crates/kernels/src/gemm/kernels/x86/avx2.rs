@@ -17,8 +17,13 @@ tiles!(bf16_tiles, "avx2,fma";
     // SAFETY: a caller of this function has AVX2 and FMA.
     Widened(unsafe { Avx2::proven() });
     1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]);
-tiles!(int8_tiles, "avx2,fma"; Pairs(()); 1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]);
-tiles!(vnni_tiles, "avx2,fma,avxvnni"; Quads(());
+tiles!(int8_tiles, "avx2,fma";
+    // SAFETY: a caller of this function has AVX2 and FMA.
+    Pairs(unsafe { Avx2::proven() });
+    1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]);
+tiles!(vnni_tiles, "avx2,fma,avxvnni";
+    // SAFETY: a caller of this function has AVX2, FMA and AVX-VNNI.
+    Quads(unsafe { Avx2::proven() });
     peak vnni_peak 6 2;
     1: [1 2 3 4 5 6] 2: [1 2 3 4 5 6]);
 
@@ -69,7 +74,7 @@ macro_rules! safe {
 /// `vpmaddubsw` would take 8-bit numbers, but its 16-bit sums saturate: keeping it exact
 /// costs two instructions more for twice the products, which is no gain.
 #[derive(Clone, Copy)]
-struct Pairs(());
+struct Pairs(Avx2);
 
 impl Dot for Pairs {
     const LANES: usize = 8;
@@ -97,16 +102,25 @@ impl Dot for Pairs {
     fn dot(self, sum: __m256i, left: __m256i, right: __m256i) -> __m256i {
         safe!(_mm256_add_epi32(sum, _mm256_madd_epi16(left, right)))
     }
+
+    type Simd = Avx2;
     #[inline(always)]
-    fn store(self, sum: __m256i, to: &mut [u32]) {
-        assert!(to.len() >= 8);
-        safe!(_mm256_storeu_si256(to.as_mut_ptr().cast(), sum));
+    fn simd(self) -> Avx2 {
+        self.0
+    }
+    #[inline(always)]
+    fn floats(self, sum: __m256i, corrections: &[i32]) -> __m256 {
+        assert!(corrections.len() >= 8);
+        safe! {
+            let corrections = _mm256_loadu_si256(corrections.as_ptr().cast());
+            _mm256_cvtepi32_ps(_mm256_add_epi32(sum, corrections))
+        }
     }
 }
 
 /// Four products a step and lane with `vpdpbusd`: bytes times signed bytes, exactly.
 #[derive(Clone, Copy)]
-struct Quads(());
+struct Quads(Avx2);
 
 impl Dot for Quads {
     const LANES: usize = 8;
@@ -134,9 +148,18 @@ impl Dot for Quads {
     fn dot(self, sum: __m256i, left: __m256i, right: __m256i) -> __m256i {
         safe!(_mm256_dpbusd_avx_epi32(sum, left, right))
     }
+
+    type Simd = Avx2;
     #[inline(always)]
-    fn store(self, sum: __m256i, to: &mut [u32]) {
-        assert!(to.len() >= 8);
-        safe!(_mm256_storeu_si256(to.as_mut_ptr().cast(), sum));
+    fn simd(self) -> Avx2 {
+        self.0
+    }
+    #[inline(always)]
+    fn floats(self, sum: __m256i, corrections: &[i32]) -> __m256 {
+        assert!(corrections.len() >= 8);
+        safe! {
+            let corrections = _mm256_loadu_si256(corrections.as_ptr().cast());
+            _mm256_cvtepi32_ps(_mm256_add_epi32(sum, corrections))
+        }
     }
 }

@@ -16,13 +16,19 @@ tiles!(f32_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma";
 tiles!(widened_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma";
     // SAFETY: a caller of this function has AVX-512 F, BW, DQ and VL.
     Widened(unsafe { Avx512::proven() });
-    1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
-tiles!(bf16_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16"; Halves(());
+    1: [1 2 3 4 5 6 7 8 9 10 11 12] 2: [1 2 3 4 5 6 7 8 9 10 11 12]);
+tiles!(bf16_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16";
+    // SAFETY: a caller of this function has AVX-512 F, BW, DQ and VL.
+    Halves(unsafe { Avx512::proven() });
     peak bf16_peak 8 3;
     1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
-tiles!(int8_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"; Pairs(());
+tiles!(int8_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma";
+    // SAFETY: a caller of this function has AVX-512 F, BW, DQ and VL.
+    Pairs(unsafe { Avx512::proven() });
     1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
-tiles!(vnni_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512vnni"; Quads(());
+tiles!(vnni_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512vnni";
+    // SAFETY: a caller of this function has AVX-512 F, BW, DQ and VL.
+    Quads(unsafe { Avx512::proven() });
     peak vnni_peak 8 3;
     1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
 
@@ -38,7 +44,11 @@ const PLAIN: Micro = Micro {
 
 pub(super) static F32: Micro = PLAIN;
 
+/// Its peak is that of floats, which is what it multiplies. More rows and fewer columns than the others, so that
+/// more products share the widening of a weight.
 pub(super) static BF16_WIDENED: Micro = Micro {
+    rows: 12,
+    vectors: 2,
     encoding: Encoding::Bf16Pairs,
     run: widened_tiles,
     ..PLAIN
@@ -83,10 +93,11 @@ macro_rules! word_dot {
         $name:ident, $products:literal products, $right_words:literal words;
         right($words:ident) $load:block
         dot($sum:ident, $left:ident, $right:ident) $dot:block
+        floats($total:ident, $corrections:ident) $floats:block
     ) => {
         $(#[$documentation])*
         #[derive(Clone, Copy)]
-        struct $name(());
+        struct $name(Avx512);
 
         impl Dot for $name {
             const LANES: usize = 16;
@@ -115,11 +126,14 @@ macro_rules! word_dot {
             fn dot(self, $sum: __m512i, $left: __m512i, $right: __m512i) -> __m512i {
                 safe!($dot)
             }
+
+            type Simd = Avx512;
             #[inline(always)]
-            fn store(self, sum: __m512i, to: &mut [u32]) {
-                assert!(to.len() >= 16);
-                safe!(_mm512_storeu_si512(to.as_mut_ptr().cast(), sum));
+            fn simd(self) -> Avx512 {
+                self.0
             }
+            #[inline(always)]
+            fn floats(self, $total: __m512i, $corrections: &[i32]) -> __m512 $floats
         }
     };
 }
@@ -133,6 +147,7 @@ word_dot! {
         let right = std::mem::transmute::<__m512i, __m512bh>(right);
         _mm512_castps_si512(_mm512_dpbf16_ps(_mm512_castsi512_ps(sum), left, right))
     }
+    floats(sum, _corrections) { safe!(_mm512_castsi512_ps(sum)) }
 }
 
 word_dot! {
@@ -140,6 +155,7 @@ word_dot! {
     Pairs, 2 products, 8 words;
     right(words) { _mm512_cvtepi8_epi16(_mm256_loadu_si256(words.cast())) }
     dot(sum, left, right) { _mm512_add_epi32(sum, _mm512_madd_epi16(left, right)) }
+    floats(sum, corrections) { corrected(sum, corrections) }
 }
 
 word_dot! {
@@ -147,4 +163,15 @@ word_dot! {
     Quads, 4 products, 16 words;
     right(words) { _mm512_loadu_si512(words.cast()) }
     dot(sum, left, right) { _mm512_dpbusd_epi32(sum, left, right) }
+    floats(sum, corrections) { corrected(sum, corrections) }
+}
+
+/// The floats nearest to `sum + corrections`.
+#[inline(always)]
+fn corrected(sum: __m512i, corrections: &[i32]) -> __m512 {
+    assert!(corrections.len() >= 16);
+    safe! {
+        let corrections = _mm512_loadu_si512(corrections.as_ptr().cast());
+        _mm512_cvtepi32_ps(_mm512_add_epi32(sum, corrections))
+    }
 }
