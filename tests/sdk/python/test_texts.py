@@ -237,3 +237,16 @@ def test_text_models_have_the_documented_dimensions(namespace):
     name = fresh_name("notes")
     with refused("InvalidParameter", 400):
         namespace.with_collection(name).call("CreateDocumentCollection", embedding_model="text-embedding-v3", dimension=1536)
+
+
+@pytest.mark.sdk
+@needs("QueryContent", "hybrid_search", "rerank_factor")
+def test_full_text_hybrid_search_and_reranking_go_together(notes):
+    """The vendor's endpoint plugin always sends the three together."""
+    notes.upload(NOTES.encode(), "notes.txt", **SPLIT)
+    notes.call("UpsertChunks", text_chunks=[chunk("Contoso rose by three per cent.")])
+    fields = {"use_full_text_retrieval": True, "hybrid_search": "RRF", "rerank_factor": 2.0}
+    for query, expected in [("Contoso", "Contoso rose"), ("overdue invoice", "The invoice"), ("puppy", "A puppy")]:
+        best = notes.query(query, top_k=2, **fields)[0]
+        assert best.content.startswith(expected)
+        assert best.retrieval_source == 3 and best.rerank_score > 0
