@@ -28,6 +28,8 @@ pub struct Arguments {
 enum Suite {
     /// Unit, property, vector, app and doc tests of the workspace.
     Unit,
+    /// The filter language held against a real `PostgreSQL`.
+    Postgres,
     /// The newest Python SDK.
     Python,
     /// The oldest supported Python SDK.
@@ -50,6 +52,13 @@ pub fn run_suites(arguments: &Arguments, policy: Policy) -> Result<()> {
     let mut suites = Suites::new(policy);
     if wanted(Suite::Unit) {
         suites.run("unit", Ok(()), unit);
+    }
+    if wanted(Suite::Postgres) {
+        suites.run("postgres", tool::postgres(policy), postgres);
+    }
+    let drives_the_binary = |suite: &Suite| !matches!(suite, Suite::Unit | Suite::Postgres);
+    if !arguments.only.is_empty() && !arguments.only.iter().any(drives_the_binary) {
+        return suites.close();
     }
     let binary = build()?;
     if wanted(Suite::Python) {
@@ -134,6 +143,24 @@ pub fn unit() -> Result<()> {
         ]))?;
     }
     run(&mut cargo(["test", "--locked", "--workspace", "--doc"]))
+}
+
+/// The tests of the filter language that need a database; the ordinary run ignores them.
+fn postgres() -> Result<()> {
+    let (package, name) = ("lookalike-engine", "filter::tests::postgres");
+    let locked = ["--locked", "-p", package, "--lib"];
+    if is_there("cargo-nextest", "--version") {
+        return run(cargo(["nextest", "run"]).args(locked).args([
+            "--run-ignored",
+            "only",
+            "--success-output",
+            "final",
+            name,
+        ]));
+    }
+    run(cargo(["test"])
+        .args(locked)
+        .args([name, "--", "--ignored", "--nocapture"]))
 }
 
 /// Builds the dev binary and returns its path.

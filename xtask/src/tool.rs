@@ -47,32 +47,60 @@ pub fn node() -> Result<(), Missing> {
     }
 }
 
-/// A browser and its driver. CI may install Debian's packages, a developer's machine is left alone.
+/// A browser and its driver.
 pub fn browser(policy: Policy) -> Result<(), Missing> {
-    if has_browser() {
-        return Ok(());
+    there_or_installed(has_browser, &["chromium", "chromium-driver"], policy).ok_or_else(|| {
+        Missing::new(
+            "chromium and chromedriver",
+            "install both, on Debian: apt-get install chromium chromium-driver",
+        )
+    })
+}
+
+/// A `PostgreSQL` server's programs; no server needs to run.
+pub fn postgres(policy: Policy) -> Result<(), Missing> {
+    there_or_installed(has_postgres, &["postgresql"], policy).ok_or_else(|| {
+        Missing::new(
+            "PostgreSQL",
+            "install its server, on Debian: apt-get install postgresql",
+        )
+    })
+}
+
+/// CI may install Debian's packages, a developer's machine is left alone.
+fn there_or_installed(is_there_now: fn() -> bool, packages: &[&str], policy: Policy) -> Option<()> {
+    if is_there_now() {
+        return Some(());
     }
     if policy.ci && is_there("apt-get", "--version") {
         let installed = run(command("apt-get").args(["update", "-qq"])).and_then(|()| {
-            let packages = ["chromium", "chromium-driver"];
             run(command("apt-get")
                 .args(["install", "-y", "-qq", "--no-install-recommends"])
                 .args(packages)
                 .env("DEBIAN_FRONTEND", "noninteractive"))
         });
         if let Err(error) = installed {
-            println!("apt-get could not install the browser: {error:#}");
-        }
-        if has_browser() {
-            return Ok(());
+            println!(
+                "apt-get could not install {}: {error:#}",
+                packages.join(" ")
+            );
         }
     }
-    Err(Missing::new(
-        "chromium and chromedriver",
-        "install both, on Debian: apt-get install chromium chromium-driver",
-    ))
+    is_there_now().then_some(())
 }
 
 fn has_browser() -> bool {
     is_there("chromium", "--version") && is_there("chromedriver", "--version")
+}
+
+/// Debian keeps the server's programs off the PATH, in a folder for each version.
+fn has_postgres() -> bool {
+    let in_debians_place = || {
+        let versions = fs_err::read_dir("/usr/lib/postgresql").ok()?;
+        versions
+            .flatten()
+            .any(|version| version.path().join("bin/initdb").exists())
+            .then_some(())
+    };
+    is_there("initdb", "--version") || in_debians_place().is_some()
 }

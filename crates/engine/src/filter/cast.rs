@@ -29,6 +29,10 @@ pub(super) fn parse(text: &str, sql_type: &SqlType) -> Result<Datum<'static>, St
         }
         SqlType::Real | SqlType::Double => {
             let number: f64 = trimmed.parse().map_err(|_| not("a number"))?;
+            let mantissa = trimmed.split(['e', 'E']).next().unwrap_or_default();
+            if number == 0.0 && mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9')) {
+                return Err(format!("{trimmed} is out of range for {sql_type}"));
+            }
             let named = trimmed
                 .bytes()
                 .any(|byte| byte.is_ascii_alphabetic() && !matches!(byte, b'e' | b'E'));
@@ -46,19 +50,33 @@ pub(super) fn parse(text: &str, sql_type: &SqlType) -> Result<Datum<'static>, St
             serde_json::from_str(text).map_err(|error| format!("'{text}' is not JSON: {error}"))?,
         )),
         SqlType::Uuid => {
-            let is_urn = trimmed
-                .get(..4)
-                .is_some_and(|start| start.eq_ignore_ascii_case("urn:"));
-            // The crate takes braces around the form with dashes only, PostgreSQL around any.
-            let bare = trimmed
-                .strip_prefix('{')
-                .and_then(|rest| rest.strip_suffix('}'))
-                .unwrap_or(trimmed);
-            let uuid = uuid::Uuid::parse_str(bare).ok().filter(|_| !is_urn);
-            Datum::Text(uuid.ok_or_else(|| not("a UUID"))?.to_string().into())
+            let uuid = uuid(trimmed).ok_or_else(|| not("a UUID"))?;
+            Datum::Text(uuid.to_string().into())
         }
         SqlType::Array(element) => array(text, element)?,
     })
+}
+
+/// 32 digits, a dash behind any four of them, braces around it all.
+fn uuid(text: &str) -> Option<uuid::Uuid> {
+    let bare = text
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+        .unwrap_or(text);
+    let mut digits = String::with_capacity(32);
+    let mut was_dash = true;
+    for letter in bare.chars() {
+        let is_dash = letter == '-';
+        if is_dash && (was_dash || digits.len() % 4 > 0) {
+            return None;
+        }
+        was_dash = is_dash;
+        digits.extend((!is_dash).then_some(letter));
+    }
+    let is_whole = digits.len() == 32 && !was_dash;
+    is_whole
+        .then(|| uuid::Uuid::parse_str(&digits).ok())
+        .flatten()
 }
 
 /// Any unambiguous beginning of `PostgreSQL`'s words for true and false.
@@ -94,7 +112,8 @@ fn float(number: f64, sql_type: &SqlType, named: bool) -> Result<Datum<'static>,
     } else {
         number
     };
-    if stored.is_infinite() && !named {
+    let is_lost = stored == 0.0 && number != 0.0;
+    if is_lost || (stored.is_infinite() && !named) {
         return Err(format!("{number} is out of range for {sql_type}"));
     }
     Ok(Datum::Float(stored))
@@ -504,6 +523,13 @@ mod tests {
                 "uuid",
                 "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
             ),
+            (
+                "a0ee-bc99-9c0b4ef8-bb6d-6bb9-bd38-0a11",
+                "uuid",
+                "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+            ),
+            ("0e-999", "real", "0"),
+            ("-0", "jsonb", "0"),
             ("{ 1 , 2 }", "int[]", "{1,2}"),
             (
                 r#"{a,"b c",NULL,"NULL","q\"x"}"#,
@@ -529,6 +555,10 @@ mod tests {
             ("", "bool"),
             ("1e400", "double precision"),
             ("1e39", "real"),
+            ("1e-400", "double precision"),
+            ("1e-50", "real"),
+            ("a0eebc99--9c0b4ef8bb6d6bb9bd380a11", "uuid"),
+            ("a0eebc999c0b4ef8bb6d6bb9bd380a11-", "uuid"),
             ("x", "real"),
             ("x", "numeric"),
             ("1000", "numeric(3,1)"),

@@ -51,6 +51,43 @@ pub(super) fn field(
     }
 }
 
+/// The part of `a IS DISTINCT FROM b IS NULL` that `PostgreSQL` does not know where to put; other
+/// chains of `IS` it takes from the left.
+fn ambiguous_test(expression: &Expr) -> Option<&Expr> {
+    let is_distinct = |inner: &Expr| {
+        matches!(
+            inner,
+            Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..)
+        )
+    };
+    match expression {
+        Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+            let is_test = is_distinct(right) || tested(right).is_some();
+            if is_test {
+                Some(&**right)
+            } else {
+                Some(&**left).filter(|left| is_distinct(left))
+            }
+        }
+        expression => tested(expression).filter(|inner| is_distinct(inner)),
+    }
+}
+
+/// What an `IS NULL` or `IS TRUE` is about.
+fn tested(expression: &Expr) -> Option<&Expr> {
+    match expression {
+        Expr::IsNull(inner)
+        | Expr::IsNotNull(inner)
+        | Expr::IsTrue(inner)
+        | Expr::IsNotTrue(inner)
+        | Expr::IsFalse(inner)
+        | Expr::IsNotFalse(inner)
+        | Expr::IsUnknown(inner)
+        | Expr::IsNotUnknown(inner) => Some(inner),
+        _ => None,
+    }
+}
+
 struct Checker<'a> {
     fields: &'a Fields<'a>,
     positions: &'a Positions,
@@ -119,6 +156,10 @@ impl<'a> Checker<'a> {
         depth: usize,
     ) -> Result<Option<Predicate>, FilterError> {
         let depth = self.deeper(expression, depth)?;
+        if let Some(inner) = ambiguous_test(expression) {
+            let reason = "IS cannot be chained with IS DISTINCT FROM; use brackets";
+            return Err(FilterError::new(self.position(inner), reason));
+        }
         let is_null = |checker: &mut Self, inner: &Expr| {
             let typed = checker.scalar(inner, depth)?;
             Ok(Predicate::IsNull(typed.scalar))
@@ -581,7 +622,10 @@ impl<'a> Checker<'a> {
             Some(element) => self
                 .scalar(array, depth)?
                 .or_literal_of(&SqlType::Array(Box::new(element.clone())))?,
-            None => self.scalar(array, depth)?,
+            // Without any type, both are text.
+            None => self
+                .scalar(array, depth)?
+                .or_literal_of(&SqlType::Array(Box::new(SqlType::Text)))?,
         };
         let Some(SqlType::Array(element)) = array.sql_type.clone() else {
             return Err(array.error("in the brackets of ANY and ALL there must be an array"));

@@ -15,9 +15,14 @@ pub(super) fn field<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     value.as_object()?.get(key)
 }
 
-/// `value -> index`: an element of an array, counted from the end when negative.
+/// `value -> index`: an element of an array, counted from the end when negative. A scalar is kept as
+/// an array of one, which shows here.
 pub(super) fn element(value: &Value, index: i64) -> Option<&Value> {
-    let items = value.as_array()?;
+    let items = match value {
+        Value::Array(items) => items.as_slice(),
+        Value::Object(_) => return None,
+        scalar => std::slice::from_ref(scalar),
+    };
     let position = if index < 0 {
         i64::try_from(items.len()).ok()?.checked_add(index)?
     } else {
@@ -136,8 +141,11 @@ fn sorted(object: &Map<String, Value>) -> Vec<(&String, &Value)> {
     fields
 }
 
-/// A number's digits.
+/// A number's digits. `-0` is what the JSON reader takes for a float.
 pub(super) fn number(number: &serde_json::Number) -> String {
+    if number.as_f64() == Some(0.0) && number.as_u64().is_none() {
+        return "0".to_owned();
+    }
     decimal::normalise(&number.to_string(), None).expect("a JSON number is a decimal number")
 }
 
@@ -253,5 +261,8 @@ mod tests {
         assert_eq!(element(&value["a"], -1), Some(&json!(20)));
         assert_eq!(element(&value["a"], -3), None);
         assert_eq!(element(&value["a"], i64::MIN), None);
+        assert_eq!(element(&json!("x"), 0), Some(&json!("x")));
+        assert_eq!(element(&json!(3), -1), Some(&json!(3)));
+        assert_eq!(element(&json!(3), 1), None);
     }
 }

@@ -43,8 +43,9 @@ pub(super) fn parse(text: &str, kind: Kind) -> Result<i64, String> {
 }
 
 fn read(text: &str, kind: Kind) -> Option<i64> {
-    if kind == Kind::Time {
-        let (micros, rest) = clock(text)?;
+    if kind == Kind::Time
+        && let Some((micros, rest)) = clock(text)
+    {
         zone(rest)?;
         return Some(micros);
     }
@@ -56,7 +57,7 @@ fn read(text: &str, kind: Kind) -> Option<i64> {
     let (day, rest) = (date(&text[..date_end])?, &text[date_end..]);
     let rest = rest.strip_prefix(['T', 't']).unwrap_or(rest).trim_start();
     let (mut micros, mut offset_seconds) = (0, 0);
-    if !rest.is_empty() {
+    if !rest.is_empty() || kind == Kind::Time {
         let (time, zone_text) = clock(rest)?;
         (micros, offset_seconds) = (time, zone(zone_text)?);
     }
@@ -65,7 +66,8 @@ fn read(text: &str, kind: Kind) -> Option<i64> {
         // A zone is read and has no effect on a timestamp without one.
         Kind::Timestamp => day + micros,
         Kind::TimestampTz => day + micros - offset_seconds * MICROS_A_SECOND,
-        Kind::Time => unreachable!("times were read above"),
+        // The date before a time is read and has no effect.
+        Kind::Time => micros,
     })
 }
 
@@ -134,11 +136,10 @@ fn clock(text: &str) -> Option<(i64, &str)> {
         hour = hour % 12 + if afternoon { 12 } else { 0 };
         rest = &half[2..];
     }
-    let in_range = hour <= 23 && minute <= 59 && second <= 59;
-    in_range.then_some((
-        ((hour * 60 + minute) * 60 + second) * MICROS_A_SECOND + fraction,
-        rest,
-    ))
+    // A leap second is the next minute, and the end of a day is 24:00.
+    let micros = ((hour * 60 + minute) * 60 + second) * MICROS_A_SECOND + fraction;
+    let in_range = minute <= 59 && second <= 60 && micros <= MICROS_A_DAY;
+    in_range.then_some((micros, rest))
 }
 
 /// Digits after the point, rounded to microseconds.
@@ -221,9 +222,10 @@ fn is_infinite(micros: i64) -> bool {
 
 /// As `PostgreSQL` prints it with `DateStyle` ISO and the time zone UTC.
 pub(super) fn text(micros: i64, kind: Kind) -> String {
-    match micros {
-        i64::MAX => return "infinity".to_owned(),
-        i64::MIN => return "-infinity".to_owned(),
+    match (micros, kind) {
+        (i64::MAX, _) => return "infinity".to_owned(),
+        (i64::MIN, _) => return "-infinity".to_owned(),
+        (MICROS_A_DAY, Kind::Time) => return "24:00:00".to_owned(),
         _ => {}
     }
     let moment = Timestamp::from_microsecond(micros)
@@ -254,6 +256,11 @@ mod tests {
             ("16:52", Kind::Time, "16:52:00"),
             ("4:52:04.5 PM", Kind::Time, "16:52:04.5"),
             ("12:00 am", Kind::Time, "00:00:00"),
+            ("24:00", Kind::Time, "24:00:00"),
+            ("23:59:60", Kind::Time, "24:00:00"),
+            ("2024-01-08 16:52:04", Kind::Time, "16:52:04"),
+            ("2024-01-08 24:00", Kind::Timestamp, "2024-01-09 00:00:00"),
+            ("2024-01-08 24:00", Kind::Date, "2024-01-08"),
             (
                 "2024-01-08T16:52:04Z",
                 Kind::Timestamp,
@@ -317,6 +324,9 @@ mod tests {
             ("2024-01-08 16:52:04+17", Kind::TimestampTz),
             ("13:00 PM", Kind::Time),
             ("16", Kind::Time),
+            ("24:00:01", Kind::Time),
+            ("16:60", Kind::Time),
+            ("2024-01-08", Kind::Time),
             ("1:2:3:4", Kind::Time),
             ("2024-01-08T", Kind::Time),
             ("é", Kind::Date),

@@ -1,5 +1,6 @@
 //! The language as a whole: text and rows in, the rows that match out.
 
+mod postgres;
 mod properties;
 
 use serde_json::{Map, Value, json};
@@ -165,6 +166,12 @@ fn operators_have_three_values() {
     rows.assert("'a' = ANY (tags)", &[0]);
     rows.assert("tags @> ARRAY['b']", &[0]);
     rows.assert("metadata_->'n' = '3'", &[0]);
+    rows.assert("metadata_->'list'->>-1 = 'w'", &[0]);
+    rows.assert("metadata_->'list'->-1 = '\"w\"'", &[0]);
+    rows.assert("metadata_->'n'->0 = '3'", &[0]);
+    rows.assert("page>=-1 AND page<>+1", &[1, 2]);
+    rows.assert("page IS NULL IS TRUE", &[3]);
+    rows.assert("'a' = ANY ('{a,b}') AND page = 1", &[0]);
     rows.assert("metadata_ @> '{\"k\": \"w\"}'", &[1]);
     rows.assert("id = 'row_2'", &[2]);
     rows.assert("doc_name IN ('0.png', '3.png')", &[0, 3]);
@@ -194,6 +201,8 @@ fn refusals_have_a_place() {
         ("metadata_ @? '$.k'", 11, "not part"),
         ("page::money = 1", 7, "money"),
         ("price = 1 AND\n  nothing = 2", 17, "nothing"),
+        ("NULL IS DISTINCT FROM seen IS NULL", 1, "chained"),
+        ("page!=-1", 7, "space"),
     ] {
         let error = rows.parse(text).unwrap_err();
         assert!(error.to_string().contains(part), "{text}: {error}");

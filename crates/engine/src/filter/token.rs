@@ -7,7 +7,7 @@
 use sqlparser::{
     dialect::PostgreSqlDialect,
     keywords::Keyword,
-    tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Word},
+    tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Word},
 };
 
 use super::{Fields, FilterLimits, error::FilterError};
@@ -144,6 +144,15 @@ pub(super) fn read(
         ));
     }
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
+    let mut tokens: Vec<TokenWithSpan> = tokens.into_iter().flat_map(without_signs).collect();
+    if let Some(pair) = tokens
+        .windows(2)
+        .find(|pair| sign_behind_unequal(text, pair, &positions))
+    {
+        let at = positions.character(pair[1].span.start);
+        let reason = "between != and a sign there must be a space, as PostgreSQL wants it";
+        return Err(FilterError::new(at, reason));
+    }
     bound(&tokens, &positions, limits)?;
     for at in 0..tokens.len() {
         let position = positions.character(tokens[at].span.start);
@@ -161,6 +170,55 @@ pub(super) fn read(
         }
     }
     Ok((tokens, positions))
+}
+
+/// `->>-1` is `->>` and `-1`: an operator of these signs does not end with one in `PostgreSQL`.
+fn without_signs(token: TokenWithSpan) -> Vec<TokenWithSpan> {
+    let Token::CustomBinaryOperator(written) = &token.token else {
+        return vec![token];
+    };
+    let operator = written.trim_end_matches(['+', '-']);
+    let meant = match operator {
+        "=" => Token::Eq,
+        "<>" => Token::Neq,
+        "<" => Token::Lt,
+        "<=" => Token::LtEq,
+        ">" => Token::Gt,
+        ">=" => Token::GtEq,
+        "->" => Token::Arrow,
+        "->>" => Token::LongArrow,
+        _ => return vec![token],
+    };
+    let mut at = token.span.start;
+    let mut parts = Vec::new();
+    let signs = written[operator.len()..].chars().map(|sign| {
+        let sign = if sign == '-' {
+            Token::Minus
+        } else {
+            Token::Plus
+        };
+        (sign, 1)
+    });
+    for (part, width) in std::iter::once((meant, operator.len() as u64)).chain(signs) {
+        let start = at;
+        at.column += width;
+        parts.push(TokenWithSpan::new(part, Span::new(start, at)));
+    }
+    parts
+}
+
+/// `a!=-1` is an operator `!=-` to `PostgreSQL`, which has none such.
+fn sign_behind_unequal(text: &str, pair: &[TokenWithSpan], positions: &Positions) -> bool {
+    let [operator, sign] = pair else {
+        return false;
+    };
+    operator.token == Token::Neq
+        && matches!(sign.token, Token::Minus | Token::Plus)
+        && operator.span.end == sign.span.start
+        && text
+            .chars()
+            .nth(positions.character(operator.span.start) - 1)
+            == Some('!')
 }
 
 fn is_comment(token: &Token) -> bool {
