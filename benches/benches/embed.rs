@@ -1,13 +1,12 @@
-//! Encoders: one picture and one text through the built-in encoder and through a small CLIP, on one thread.
+//! Encoders on one thread: the built-in one, and each kind of CLIP tower with the test's checkpoints of a few hundred kilobytes.
 //!
-//! The CLIP is a test's checkpoint of a few hundred kilobytes: its time says what candle's operations cost around the
-//! arithmetic, not what a real model takes.
+//! The small checkpoints' times say what surrounds the arithmetic; `lookalike-bench clip` measures towers of full size.
 
 use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use lookalike_embed::{Models, ModelsConfig, Priority, ServedModel, open_folder};
+use lookalike_embed::{Device, Models, ModelsConfig, Priority, ServedModel, open_folder};
 use lookalike_media::Pixels;
 
 /// Waves without meaning; a network costs the same on any picture.
@@ -65,12 +64,23 @@ fn builtin(criterion: &mut Criterion) {
     encoder(criterion, "builtin", &models.builtin());
 }
 
-fn small_clip(criterion: &mut Criterion) {
-    let folder =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/embed/tests/goldens/quick-gelu-f16");
-    let model =
-        open_folder(&folder, &one_thread()).expect("the checkpoint is part of the repository");
-    encoder(criterion, "small_clip", &model);
+/// A transformer and a `ResNet` on this crate's kernels, and the transformer on candle.
+fn small_clips(criterion: &mut Criterion) {
+    let kernels = one_thread();
+    let candle = ModelsConfig {
+        device: Device::Reference,
+        ..one_thread()
+    };
+    for (name, checkpoint, config) in [
+        ("small_vit", "quick-gelu-f16", &kernels),
+        ("small_resnet", "open-clip-resnet", &kernels),
+        ("small_vit_on_candle", "quick-gelu-f16", &candle),
+    ] {
+        let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/embed/tests/goldens");
+        let model = open_folder(&goldens.join(checkpoint), config)
+            .expect("the checkpoint is part of the repository");
+        encoder(criterion, name, &model);
+    }
 }
 
 fn one_thread() -> ModelsConfig {
@@ -80,5 +90,5 @@ fn one_thread() -> ModelsConfig {
     }
 }
 
-criterion_group!(benches, builtin, small_clip);
+criterion_group!(benches, builtin, small_clips);
 criterion_main!(benches);

@@ -5,6 +5,10 @@
 
 mod ann;
 mod ann_data;
+mod clip;
+mod house;
+mod ingest;
+mod latency;
 mod rows;
 mod start;
 
@@ -23,6 +27,12 @@ enum Measurement {
     Ann(ann::Arguments),
     /// Vectors to measure `ann` on
     AnnData(ann_data::Arguments),
+    /// What a vector costs in one tower of a CLIP
+    Clip(clip::Arguments),
+    /// Photos a second, from their bytes to committed vectors
+    Ingest(ingest::Arguments),
+    /// Text queries while nothing else happens, and beside an upload
+    Latency(latency::Arguments),
     /// Rows stored and queried through the API, with where a query's time goes
     Rows(rows::Arguments),
     /// Start of the server to its first answers, and its memory at rest
@@ -33,6 +43,9 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().measurement {
         Measurement::Ann(arguments) => ann::run(&arguments),
         Measurement::AnnData(arguments) => ann_data::run(&arguments),
+        Measurement::Clip(arguments) => clip::run(&arguments),
+        Measurement::Ingest(arguments) => ingest::run(&arguments),
+        Measurement::Latency(arguments) => latency::run(&arguments),
         Measurement::Rows(arguments) => rows::run(&arguments),
         Measurement::Start(arguments) => start::run(&arguments),
     }

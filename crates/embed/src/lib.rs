@@ -27,5 +27,7 @@ pub use self::builtin::{NAME as BUILTIN_NAME, TEXT_NAME as BUILTIN_TEXT_NAME};
 pub use self::device::{Device, DeviceError, UnknownDevice};
 pub use self::encoder::{Encoder, EncoderInfo, PreparedImage, TextEmbedding};
 pub use self::error::{EmbedError, LoadError, ModelError};
-pub use self::models::{ModelStatus, Models, ModelsConfig, open_folder};
+pub use self::models::{
+    ModelStatus, Models, ModelsConfig, open_builtin, open_encoder, open_folder,
+};
 pub use self::served::ServedModel;

@@ -269,6 +269,25 @@ pub fn open_folder(path: &Path, config: &ModelsConfig) -> Result<ServedModel, Mo
     Ok(ServedModel::new(name, dimension, false, None, loaded))
 }
 
+/// Opens a folder of CLIP weights without the thread and the queue that serve it: for measurements, which bring their own
+/// threads. `config.threads` and the cache do not matter.
+///
+/// # Errors
+/// [`ModelError::Load`].
+pub fn open_encoder(path: &Path, config: &ModelsConfig) -> Result<Arc<dyn Encoder>, ModelError> {
+    let backend = backend(config, 1)?;
+    Ok(Arc::new(load_clip(
+        &path.display().to_string(),
+        path,
+        &backend,
+    )?))
+}
+
+/// The built-in encoder, likewise.
+pub fn open_builtin() -> Arc<dyn Encoder> {
+    Arc::new(Builtin::load())
+}
+
 /// What all encoders share.
 struct Runtime {
     machine: Arc<Machine>,
@@ -285,22 +304,15 @@ impl Runtime {
             threads => threads,
         }
         .min(MAX_THREADS);
-        let cpu = dispatch::cpu();
         let limits = BatchLimits {
             max_inputs: MAX_BATCH_INPUTS,
             ingest_wait: INGEST_WAIT,
         };
         Ok(Self {
-            machine: Arc::new(Machine::new(cpu, threads)),
+            machine: Arc::new(Machine::new(dispatch::cpu(), threads)),
             limits,
             text_cache_entries: config.text_cache_entries,
-            backend: Backend {
-                device: config.device,
-                opened: config.device.open()?,
-                precision: config.precision,
-                cpu,
-                threads,
-            },
+            backend: backend(config, threads)?,
         })
     }
 
@@ -317,6 +329,16 @@ impl Runtime {
             texts,
         }))
     }
+}
+
+fn backend(config: &ModelsConfig, threads: usize) -> Result<Backend, ModelError> {
+    Ok(Backend {
+        device: config.device,
+        opened: config.device.open()?,
+        precision: config.precision,
+        cpu: dispatch::cpu(),
+        threads,
+    })
 }
 
 fn load_clip(name: &str, path: &Path, backend: &Backend) -> Result<Clip, ModelError> {
