@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask dev | test | ci | parity | bench`. Plain Rust, no shell; CI runs the same.
+//! The project's commands: `cargo xtask dev | test | ci | parity | unsafe | bench`. Plain Rust, no shell; CI runs the same.
 //!
 //! Invariant: a runner that could not run is never silent: it is a loud skip on a developer's machine and a failure when `CI=true`.
 
@@ -17,6 +17,7 @@ mod python;
 mod suite;
 mod test;
 mod tool;
+mod unsafety;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -42,6 +43,8 @@ enum Task {
     Ci,
     /// Compare full-size CLIPs with transformers and `open_clip`; names of models go after `--`.
     Parity(parity::Arguments),
+    /// Run the kernels' tests under Miri and `AddressSanitizer`.
+    Unsafe,
     /// Run the benches; arguments after `--` go to criterion.
     Bench(bench::Arguments),
 }
@@ -54,6 +57,7 @@ fn main() -> Result<()> {
         Task::Test(selection) => test::run_suites(&selection, policy),
         Task::Ci => ci::run_everything(policy),
         Task::Parity(selection) => parity::compare(&selection),
+        Task::Unsafe => unsafety::check(policy),
         Task::Bench(selection) => bench::run_benches(&selection),
     }
 }
