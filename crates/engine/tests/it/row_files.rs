@@ -178,12 +178,12 @@ async fn a_line_may_be_as_long_as_the_limit_and_no_longer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_file_at_a_time_fills_a_collection() {
-    let barrier = Barrier::at(Stage::BeforeCommit);
+    let barrier = Barrier::at(Stage::Fetched);
     let mut config = config(DataLocation::Folder(tempfile::tempdir().unwrap().keep()));
     config.on_stage = Some(barrier.observer.clone());
     let engine = open(config).await;
     let first = submit_text(&engine, &lines(5)).await;
-    until(&engine, &first, |job| job.status == JobStatus::Running).await;
+    until(&engine, &first, |job| job.status == JobStatus::Start).await;
     let second = uploaded(&engine, lines(5).as_bytes()).await;
     let refused = submit_to(&engine, "rows", second.clone()).await;
     let Err(EngineError::Conflict { reason }) = refused else {
