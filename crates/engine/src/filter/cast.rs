@@ -67,7 +67,7 @@ fn uuid(text: &str) -> Option<uuid::Uuid> {
     let mut was_dash = true;
     for letter in bare.chars() {
         let is_dash = letter == '-';
-        if is_dash && (was_dash || digits.len() % 4 > 0) {
+        if is_dash && (was_dash || !digits.len().is_multiple_of(4)) {
             return None;
         }
         was_dash = is_dash;
