@@ -145,10 +145,11 @@ pub fn unit() -> Result<()> {
     run(&mut cargo(["test", "--locked", "--workspace", "--doc"]))
 }
 
-/// The tests of the filter language that need a database; the ordinary run ignores them.
+/// The tests of the filter language that need a database; the ordinary run ignores them. Of the whole workspace, as in
+/// [`unit`]: for one package alone, cargo would choose other features and build all dependencies once more.
 fn postgres() -> Result<()> {
-    let (package, name) = ("lookalike-engine", "filter::tests::postgres");
-    let locked = ["--locked", "-p", package, "--lib"];
+    let name = "filter::tests::postgres";
+    let locked = ["--locked", "--workspace", "--lib"];
     if is_there("cargo-nextest", "--version") {
         return run(cargo(["nextest", "run"]).args(locked).args([
             "--run-ignored",
