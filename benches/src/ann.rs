@@ -17,6 +17,7 @@ use serde_json::json;
 
 #[cfg(feature = "baseline")]
 mod baseline;
+mod files;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -55,10 +56,18 @@ pub struct Arguments {
     queries: usize,
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Measures snapshots and reloading instead, in this folder, with the first of the precisions
+    #[arg(long)]
+    files: Option<PathBuf>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let data = Data::read(&arguments.folder)?;
+    if let Some(folder) = &arguments.files {
+        let precision = arguments.precision.first().context("a precision")?;
+        let options = data.options(precision, arguments)?;
+        return files::measure(&data.name, &data.base, &options, folder);
+    }
     let build = |precision: &String| data.build(precision, arguments);
     let mut built = arguments
         .precision
@@ -191,21 +200,25 @@ impl Data {
         Ok(data)
     }
 
-    fn build(&self, precision: &str, arguments: &Arguments) -> Result<Built> {
+    fn options(&self, precision: &str, arguments: &Arguments) -> Result<Options> {
         let precision = match precision {
             "int8" => Precision::Int8,
             "bf16" => Precision::Bf16,
             "f32" => Precision::F32,
             other => anyhow::bail!("unknown precision {other}: expected int8, bf16 or f32"),
         };
-        let index = VectorIndex::with_options(Options {
+        Ok(Options {
             precision,
             m: arguments.m,
             ef_construction: arguments.ef_construction,
             fold_threads: arguments.threads,
             fold_in_background: false,
             ..Options::new(self.dimension, Metric::Cosine)
-        })?;
+        })
+    }
+
+    fn build(&self, precision: &str, arguments: &Arguments) -> Result<Built> {
+        let index = VectorIndex::with_options(self.options(precision, arguments)?)?;
         let start = cpu_time();
         let vectors = self.base.chunks_exact(self.dimension);
         let changes: Vec<Change<'_>> = (0..)
@@ -216,11 +229,11 @@ impl Data {
         index.fold_blocking();
         let build = cpu_time_since(start);
         eprintln!(
-            "built {precision:?} in {build:.1?} of CPU time: {:?}",
+            "built {precision} in {build:.1?} of CPU time: {:?}",
             index.stats()
         );
         Ok(Built {
-            peer: format!("lookalike-{precision:?}").to_lowercase(),
+            peer: format!("lookalike-{precision}"),
             index: Box::new(index),
             build,
         })

@@ -1,8 +1,9 @@
-//! One thread owns a model; requests wait in four lines: texts, query pictures, ingested pictures, ingested texts.
+//! Two threads serve a model: one answers queries, texts and pictures in the order in which they came, the other ingests.
 //!
-//! Queries, texts and pictures in the order in which they came, overtake ingestion, which is fed to the model in small batches
-//! so that a query never waits for more than one of them. Requests whose caller has gone are dropped unseen. A panic in the model is an error to the callers whose inputs
-//! caused it; the thread goes on.
+//! Both have all cores. While a query is at work it holds the gate behind which ingestion computes, so that ingestion stops
+//! within a fraction of a millisecond, in the middle of a layer, and goes on when the query is answered. Ingestion is fed in
+//! small batches, pictures before texts. Requests whose caller has gone are dropped unseen. A panic in the model is an error
+//! to the callers whose inputs caused it; the thread goes on.
 //!
 //! The lines have no bound of their own: a caller waits for its answer, so their length is bounded by how many requests
 //! the engine admits.
@@ -14,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use lookalike_kernels::Machine;
+use lookalike_kernels::{Cpu, Gate, Machine};
 use tokio::sync::oneshot;
 
 use crate::encoder::{Encoder, PreparedImage, TextEmbedding};
@@ -32,22 +33,44 @@ pub enum Priority {
 /// How work is cut for the model.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BatchLimits {
-    /// Inputs that go to the model at once; a query waits for at most this many that came after it.
+    /// Inputs that go to the model at once.
     pub(crate) max_inputs: usize,
     /// How long a batch of ingestion that is not full waits for more.
     pub(crate) ingest_wait: Duration,
 }
 
+/// What models compute with; shared by all.
+#[derive(Debug)]
+pub(crate) struct Machines {
+    pub(crate) query: Machine,
+    /// Stops while `gate` is held.
+    pub(crate) ingest: Machine,
+    pub(crate) gate: Arc<Gate>,
+}
+
+impl Machines {
+    pub(crate) fn new(cpu: Cpu, threads: usize) -> Self {
+        let gate = Arc::new(Gate::new());
+        Self {
+            query: Machine::new(cpu, threads),
+            ingest: Machine::behind(Arc::clone(&gate), cpu, threads),
+            gate,
+        }
+    }
+}
+
 type Reply<T> = oneshot::Sender<Result<T, EmbedError>>;
 
-/// Handle to a model's thread; dropping the last one ends the thread.
+/// Handle to a model's threads; dropping the last one ends them.
 pub(crate) struct Batcher {
     shared: Arc<Shared>,
 }
 
 struct Shared {
     lines: Mutex<Lines>,
-    wake: Condvar,
+    /// For each thread: its lines have changed.
+    wake_query: Condvar,
+    wake_ingest: Condvar,
 }
 
 #[derive(Default)]
@@ -78,33 +101,46 @@ struct Request<I, O> {
 type ImageRequest = Request<PreparedImage, Vec<f32>>;
 type DocumentRequest = Request<String, TextEmbedding>;
 
+/// Names of the threads.
+const QUERY_THREAD: &str = "model";
+const INGEST_THREAD: &str = "model-ingest";
+
 impl Batcher {
     pub(crate) fn start(
-        encoder: Arc<dyn Encoder>,
-        machine: Arc<Machine>,
+        encoder: &Arc<dyn Encoder>,
+        machines: &Arc<Machines>,
         limits: BatchLimits,
     ) -> Result<Self, LoadError> {
-        let shared = Arc::new(Shared {
-            lines: Mutex::default(),
-            wake: Condvar::new(),
-        });
-        let worker = Worker {
-            shared: Arc::clone(&shared),
-            encoder,
-            machine,
-            limits,
+        let batcher = Self {
+            shared: Arc::new(Shared {
+                lines: Mutex::default(),
+                wake_query: Condvar::new(),
+                wake_ingest: Condvar::new(),
+            }),
         };
-        thread::Builder::new()
-            .name("model".to_owned())
-            .spawn(move || worker.run())
-            .map_err(LoadError::Thread)?;
-        Ok(Self { shared })
+        for (name, role) in [
+            (QUERY_THREAD, Priority::Query),
+            (INGEST_THREAD, Priority::Ingest),
+        ] {
+            let worker = Worker {
+                shared: Arc::clone(&batcher.shared),
+                encoder: Arc::clone(encoder),
+                machines: Arc::clone(machines),
+                limits,
+                role,
+            };
+            thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || worker.run())
+                .map_err(LoadError::Thread)?;
+        }
+        Ok(batcher)
     }
 
     pub(crate) async fn text(&self, text: String) -> Result<TextEmbedding, EmbedError> {
         let (reply, answer) = oneshot::channel();
         self.shared.lock().push_text(text, reply);
-        self.shared.wake.notify_one();
+        self.shared.wake(Priority::Query).notify_one();
         answer.await.unwrap_or(Err(EmbedError::Closed))
     }
 
@@ -118,7 +154,7 @@ impl Batcher {
         }
         let (reply, answer) = oneshot::channel();
         self.shared.lock().push_documents(texts, reply);
-        self.shared.wake.notify_one();
+        self.shared.wake(Priority::Ingest).notify_one();
         answer.await.unwrap_or(Err(EmbedError::Closed))
     }
 
@@ -132,7 +168,7 @@ impl Batcher {
         }
         let (reply, answer) = oneshot::channel();
         self.shared.lock().push_images(images, priority, reply);
-        self.shared.wake.notify_one();
+        self.shared.wake(priority).notify_one();
         answer.await.unwrap_or(Err(EmbedError::Closed))
     }
 }
@@ -140,11 +176,19 @@ impl Batcher {
 impl Drop for Batcher {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
-        self.shared.wake.notify_one();
+        self.shared.wake_query.notify_one();
+        self.shared.wake_ingest.notify_one();
     }
 }
 
 impl Shared {
+    fn wake(&self, role: Priority) -> &Condvar {
+        match role {
+            Priority::Query => &self.wake_query,
+            Priority::Ingest => &self.wake_ingest,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Lines> {
         // Nothing panics while the lock is held, and a half-made change to a queue does not exist.
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
@@ -206,21 +250,17 @@ impl Lines {
         }
     }
 
-    fn idle(&self) -> bool {
-        self.texts.is_empty()
-            && self.queries.is_empty()
-            && self.ingest.is_empty()
-            && self.documents.is_empty()
+    fn idle(&self, role: Priority) -> bool {
+        match role {
+            Priority::Query => self.texts.is_empty() && self.queries.is_empty(),
+            Priority::Ingest => self.ingest.is_empty() && self.documents.is_empty(),
+        }
     }
 
-    /// Only ingestion is waiting, and it would not fill a batch.
+    /// What is to be ingested would not fill a batch.
     fn may_wait(&self, max_inputs: usize) -> bool {
         let waiting = waiting(&self.ingest) + waiting(&self.documents);
-        self.texts.is_empty()
-            && self.queries.is_empty()
-            && waiting > 0
-            && waiting < max_inputs
-            && !self.closed
+        waiting > 0 && waiting < max_inputs && !self.closed
     }
 
     fn drop_abandoned(&mut self) {
@@ -236,10 +276,10 @@ fn waiting<I, O>(line: &VecDeque<Request<I, O>>) -> usize {
     line.iter().map(|request| request.waiting.len()).sum()
 }
 
-/// What the thread does next.
+/// What a thread does next.
 enum Work {
     Texts(Vec<TextRequest>),
-    Images(Priority, Vec<Portion<PreparedImage, Vec<f32>>>),
+    Images(Vec<Portion<PreparedImage, Vec<f32>>>),
     Documents(Vec<Portion<String, TextEmbedding>>),
     Stop,
 }
@@ -250,11 +290,13 @@ struct Portion<I, O> {
     inputs: Vec<I>,
 }
 
+/// One of the two threads.
 struct Worker {
     shared: Arc<Shared>,
     encoder: Arc<dyn Encoder>,
-    machine: Arc<Machine>,
+    machines: Arc<Machines>,
     limits: BatchLimits,
+    role: Priority,
 }
 
 impl Worker {
@@ -262,9 +304,9 @@ impl Worker {
         loop {
             match self.next() {
                 Work::Texts(requests) => self.answer_texts(requests),
-                Work::Images(priority, portions) => {
+                Work::Images(portions) => {
                     let embed = |images: &[PreparedImage]| self.embed_images(images);
-                    self.answer(portions, embed, |lines| lines.line(priority));
+                    self.answer(portions, embed, |lines| lines.line(self.role));
                 }
                 Work::Documents(portions) => {
                     let embed = |texts: &[String]| self.embed_documents(texts);
@@ -276,42 +318,49 @@ impl Worker {
     }
 
     fn next(&self) -> Work {
+        let max_inputs = self.limits.max_inputs;
+        let wake = self.shared.wake(self.role);
         let mut lines = self.shared.lock();
         loop {
             lines.drop_abandoned();
-            if !lines.idle() {
+            if !lines.idle(self.role) {
                 break;
             }
             if lines.closed {
                 return Work::Stop;
             }
-            lines = self
-                .shared
-                .wake
-                .wait(lines)
-                .unwrap_or_else(PoisonError::into_inner);
+            lines = wake.wait(lines).unwrap_or_else(PoisonError::into_inner);
         }
-        if lines.may_wait(self.limits.max_inputs) {
-            let more = |lines: &mut Lines| lines.may_wait(self.limits.max_inputs);
-            let waited = self
-                .shared
-                .wake
-                .wait_timeout_while(lines, self.limits.ingest_wait, more);
-            lines = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-
-        if lines.text_is_next() {
-            let count = self.limits.max_inputs.min(lines.texts.len());
-            return Work::Texts(lines.texts.drain(..count).collect());
-        }
-        let priority = match (lines.queries.is_empty(), lines.ingest.is_empty()) {
-            (false, _) => Priority::Query,
-            (true, false) => Priority::Ingest,
-            (true, true) => {
-                return Work::Documents(take(&mut lines.documents, self.limits.max_inputs));
+        match self.role {
+            Priority::Query if lines.text_is_next() => {
+                let count = max_inputs.min(lines.texts.len());
+                Work::Texts(lines.texts.drain(..count).collect())
             }
+            Priority::Query => Work::Images(take(&mut lines.queries, max_inputs)),
+            Priority::Ingest => {
+                let more = |lines: &mut Lines| lines.may_wait(max_inputs);
+                let waited = wake.wait_timeout_while(lines, self.limits.ingest_wait, more);
+                let mut lines = waited.unwrap_or_else(PoisonError::into_inner).0;
+                if lines.ingest.is_empty() {
+                    Work::Documents(take(&mut lines.documents, max_inputs))
+                } else {
+                    Work::Images(take(&mut lines.ingest, max_inputs))
+                }
+            }
+        }
+    }
+
+    /// Runs the model with this thread's machine; a query stops what is being ingested meanwhile.
+    fn compute<T>(
+        &self,
+        inputs: usize,
+        run: impl FnOnce(&dyn Encoder, &Machine) -> Result<Vec<T>, EmbedError>,
+    ) -> Result<Vec<T>, EmbedError> {
+        let (machine, _held) = match self.role {
+            Priority::Query => (&self.machines.query, Some(self.machines.gate.hold())),
+            Priority::Ingest => (&self.machines.ingest, None),
         };
-        Work::Images(priority, take(lines.line(priority), self.limits.max_inputs))
+        shielded(inputs, || run(&*self.encoder, machine))
     }
 
     fn answer_texts(&self, requests: Vec<TextRequest>) {
@@ -319,8 +368,8 @@ impl Worker {
             .iter()
             .map(|request| request.text.as_str())
             .collect();
-        let answers = shielded(texts.len(), || {
-            self.encoder.embed_texts(&self.machine, &texts)
+        let answers = self.compute(texts.len(), |encoder, machine| {
+            encoder.embed_texts(machine, &texts)
         });
         let answers = match answers {
             Err(_) if texts.len() > 1 => texts.iter().map(|text| self.one_text(text)).collect(),
@@ -334,7 +383,7 @@ impl Worker {
     }
 
     fn one_text(&self, text: &str) -> Result<TextEmbedding, EmbedError> {
-        let answers = shielded(1, || self.encoder.embed_texts(&self.machine, &[text]))?;
+        let answers = self.compute(1, |encoder, machine| encoder.embed_texts(machine, &[text]))?;
         answers.into_iter().next().ok_or(EmbedError::Closed)
     }
 
@@ -372,15 +421,15 @@ impl Worker {
     }
 
     fn embed_images(&self, images: &[PreparedImage]) -> Result<Vec<Vec<f32>>, EmbedError> {
-        shielded(images.len(), || {
-            self.encoder.embed_images(&self.machine, images)
+        self.compute(images.len(), |encoder, machine| {
+            encoder.embed_images(machine, images)
         })
     }
 
     fn embed_documents(&self, texts: &[String]) -> Result<Vec<TextEmbedding>, EmbedError> {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        shielded(texts.len(), || {
-            self.encoder.embed_texts(&self.machine, &texts)
+        self.compute(texts.len(), |encoder, machine| {
+            encoder.embed_texts(machine, &texts)
         })
     }
 

@@ -47,6 +47,9 @@ pub enum LoadError {
     /// The device has no room for the weights, or fails.
     #[error("the device refused the weights: {0}")]
     Device(String),
+    /// The model fails at the first input.
+    #[error("the model fails on a trial input: {0}")]
+    Trial(EmbedError),
     /// The operating system refused a thread.
     #[error("cannot start the model's thread: {0}")]
     Thread(io::Error),

@@ -10,17 +10,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use lookalike_kernels::{Machine, Precision, dispatch};
+use lookalike_kernels::{Precision, dispatch};
+use lookalike_media::Pixels;
 use moka::sync::Cache;
 
-use crate::batcher::{BatchLimits, Batcher};
+use crate::batcher::{BatchLimits, Batcher, Machines};
 use crate::bert::{self, Bert};
 use crate::builtin::{Builtin, BuiltinText};
 use crate::catalogue::{Architecture, Catalogue, ModelEntry, ModelKind};
 use crate::clip::{Clip, ClipShape, TowerShape};
 use crate::device::{Backend, Device, default_precision};
 use crate::encoder::{Encoder, EncoderInfo};
-use crate::error::ModelError;
+use crate::error::{EmbedError, LoadError, ModelError};
 use crate::served::{Loaded, ServedModel, label};
 use crate::vector::Lift;
 
@@ -28,6 +29,9 @@ use crate::vector::Lift;
 const MAX_BATCH_INPUTS: usize = 8;
 /// What [`Machine::new`] takes.
 const MAX_THREADS: usize = 1024;
+/// Side of a picture that a model is tried with, and its bytes.
+const TRIAL_SIDE: u32 = 32;
+const TRIAL_BYTES: usize = 32 * 32 * 3;
 const INGEST_WAIT: Duration = Duration::from_millis(2);
 
 /// What to load and how much to spend on it.
@@ -111,7 +115,7 @@ impl Models {
                     Arc::new(clip)
                 }
             };
-            own.insert(name.clone(), runtime.load(&name, encoder)?);
+            own.insert(name.clone(), runtime.load_tried(&name, encoder)?);
         }
         let builtin = runtime.load(crate::builtin::NAME, Arc::new(Builtin::load()))?;
         let builtin_text =
@@ -265,7 +269,7 @@ pub fn open_folder(path: &Path, config: &ModelsConfig) -> Result<ServedModel, Mo
         Arc::new(load_clip(&name, path, &runtime.backend)?)
     };
     let dimension = encoder.info().dimension;
-    let loaded = runtime.load(&name, encoder)?;
+    let loaded = runtime.load_tried(&name, encoder)?;
     Ok(ServedModel::new(name, dimension, false, None, loaded))
 }
 
@@ -290,7 +294,7 @@ pub fn open_builtin() -> Arc<dyn Encoder> {
 
 /// What all encoders share.
 struct Runtime {
-    machine: Arc<Machine>,
+    machines: Arc<Machines>,
     limits: BatchLimits,
     text_cache_entries: u64,
     backend: Backend,
@@ -309,19 +313,42 @@ impl Runtime {
             ingest_wait: INGEST_WAIT,
         };
         Ok(Self {
-            machine: Arc::new(Machine::new(dispatch::cpu(), threads)),
+            machines: Arc::new(Machines::new(dispatch::cpu(), threads)),
             limits,
             text_cache_entries: config.text_cache_entries,
             backend: backend(config, threads)?,
         })
     }
 
+    /// Loads weights and puts a picture and a text through them, so that the first caller does not wait for memory to be
+    /// made, and a model that cannot work is refused now. The built-in encoders are not tried: they are tested, and a
+    /// picture would cost a tenth of the server's start.
+    fn load_tried(&self, name: &str, encoder: Arc<dyn Encoder>) -> Result<Arc<Loaded>, ModelError> {
+        self.trial(&*encoder).map_err(|error| ModelError::Load {
+            name: name.to_owned(),
+            source: LoadError::Trial(error),
+        })?;
+        self.load(name, encoder)
+    }
+
+    fn trial(&self, encoder: &dyn Encoder) -> Result<(), EmbedError> {
+        let machine = &self.machines.query;
+        if encoder.kind() == ModelKind::Image {
+            let blank = Pixels::new(TRIAL_SIDE, TRIAL_SIDE, vec![0; TRIAL_BYTES]);
+            let blank = encoder.prepare(&blank.expect("the bytes fit the sides"));
+            encoder.embed_images(machine, &[blank])?;
+        }
+        encoder.embed_texts(machine, &["a photo"])?;
+        Ok(())
+    }
+
     fn load(&self, name: &str, encoder: Arc<dyn Encoder>) -> Result<Arc<Loaded>, ModelError> {
-        let batcher = Batcher::start(Arc::clone(&encoder), Arc::clone(&self.machine), self.limits)
-            .map_err(|source| ModelError::Load {
+        let batcher = Batcher::start(&encoder, &self.machines, self.limits).map_err(|source| {
+            ModelError::Load {
                 name: name.to_owned(),
                 source,
-            })?;
+            }
+        })?;
         let texts = Cache::new(self.text_cache_entries);
         Ok(Arc::new(Loaded {
             encoder,

@@ -32,6 +32,7 @@ pub mod activation;
 pub mod attention;
 pub mod dispatch;
 pub mod dot;
+mod gate;
 pub mod gemm;
 pub mod image;
 mod layer_norm;
@@ -47,6 +48,7 @@ mod testing;
 pub use activation::Activation;
 pub use attention::{Attention, Span, Tokens};
 pub use dispatch::{Cpu, CpuError, Isa};
+pub use gate::{Gate, Held};
 pub use gemm::{
     Convolution, Form, Layout, Linear, Operand, Output, Packer, Precision, Shape, peak,
 };

@@ -19,6 +19,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 
+use crate::gate::Gate;
+
 /// Looks for a new job before a helper goes to sleep: some 50 microseconds.
 const SPINS: u32 = if cfg!(miri) { 10 } else { 20_000 };
 /// Looks at helpers still at work before the waiting caller offers its core to them.
@@ -35,6 +37,8 @@ pub struct Pool {
     /// Held during a job; whoever finds it taken does its job alone.
     turn: Mutex<()>,
     helpers: Vec<JoinHandle<()>>,
+    /// What every piece passes before it begins.
+    before: Arc<Gate>,
 }
 
 /// A closure on the stack of the caller, whose lifetime the pool itself sees to.
@@ -50,6 +54,7 @@ struct Shared {
     asleep: Mutex<()>,
     wake: Condvar,
     closing: AtomicBool,
+    before: Arc<Gate>,
 }
 
 // SAFETY: `task` is written only while the gate is closed and nobody is inside, and
@@ -64,6 +69,14 @@ impl Pool {
     /// # Panics
     /// If `threads` is 0 or over 1024, or the system refuses a thread.
     pub fn new(threads: usize) -> Self {
+        Self::behind(Arc::new(Gate::new()), threads)
+    }
+
+    /// As [`Pool::new`], with pieces that begin only while `before` is open.
+    ///
+    /// # Panics
+    /// As [`Pool::new`].
+    pub fn behind(before: Arc<Gate>, threads: usize) -> Self {
         assert!((1..=1024).contains(&threads), "1 to 1024 threads");
         let shared = Arc::new(Shared {
             gate: AtomicU64::new(0),
@@ -75,6 +88,7 @@ impl Pool {
             asleep: Mutex::new(()),
             wake: Condvar::new(),
             closing: AtomicBool::new(false),
+            before: Arc::clone(&before),
         });
         let helpers = (1..threads)
             .map(|i| {
@@ -89,6 +103,7 @@ impl Pool {
             shared,
             turn: Mutex::new(()),
             helpers,
+            before,
         }
     }
 
@@ -115,7 +130,10 @@ impl Pool {
                 return self.share(pieces, &task);
             }
         }
-        (0..pieces).for_each(task);
+        for piece in 0..pieces {
+            self.before.pass();
+            task(piece);
+        }
     }
 
     /// Splits `0..items` into ranges of at least `grain` items, a few for each thread, and
@@ -176,6 +194,8 @@ impl Drop for Closing<'_> {
         self.0.gate.fetch_and(!OPEN, Ordering::AcqRel);
         let mut looks: u32 = 0;
         while !self.0.gate.load(Ordering::Acquire).is_multiple_of(OPEN) {
+            // helpers that are stopped there must not be waited for at the cost of a core
+            self.0.before.pass();
             looks = looks.wrapping_add(1);
             if u32::is_multiple_of(looks, PATIENCE) {
                 std::thread::yield_now();
@@ -194,6 +214,7 @@ impl Shared {
             if piece >= pieces {
                 return;
             }
+            self.before.pass();
             task(piece);
         }
     }

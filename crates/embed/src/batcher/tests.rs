@@ -18,16 +18,21 @@ struct Recorder {
     calls: Mutex<Vec<Vec<u8>>>,
     /// Tells that a call has begun.
     begun: mpsc::Sender<()>,
-    /// A call goes on when the test sends something.
-    gate: Mutex<mpsc::Receiver<()>>,
+    /// A call goes on when the test sends something, to each thread apart.
+    query_gate: Mutex<mpsc::Receiver<()>>,
+    ingest_gate: Mutex<mpsc::Receiver<()>>,
 }
 
 impl Recorder {
     fn record(&self, inputs: &[u8]) {
         self.calls.lock().unwrap().push(inputs.to_vec());
         self.begun.send(()).unwrap();
-        self.gate
-            .lock()
+        let gate = match thread::current().name() {
+            Some(QUERY_THREAD) => &self.query_gate,
+            Some(INGEST_THREAD) => &self.ingest_gate,
+            other => panic!("a call on thread {other:?}"),
+        };
+        gate.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .recv()
             .unwrap();
@@ -71,15 +76,18 @@ impl Encoder for Recorder {
 struct Stage {
     recorder: Arc<Recorder>,
     batcher: Arc<Batcher>,
+    machines: Arc<Machines>,
     begun: mpsc::Receiver<()>,
-    gate: mpsc::Sender<()>,
+    query_gate: mpsc::Sender<()>,
+    ingest_gate: mpsc::Sender<()>,
     runtime: Runtime,
 }
 
 impl Stage {
     fn new(max_inputs: usize) -> Self {
         let (begun_sender, begun) = mpsc::channel();
-        let (gate, gate_receiver) = mpsc::channel();
+        let (query_gate, query_receiver) = mpsc::channel();
+        let (ingest_gate, ingest_receiver) = mpsc::channel();
         let info = EncoderInfo {
             name: "recorder".to_owned(),
             fingerprint: String::new(),
@@ -90,14 +98,16 @@ impl Stage {
             info,
             calls: Mutex::default(),
             begun: begun_sender,
-            gate: Mutex::new(gate_receiver),
+            query_gate: Mutex::new(query_receiver),
+            ingest_gate: Mutex::new(ingest_receiver),
         });
-        let machine = Arc::new(Machine::new(Cpu::PORTABLE, 1));
+        let encoder: Arc<dyn Encoder> = recorder.clone();
+        let machines = Arc::new(Machines::new(Cpu::PORTABLE, 1));
         let limits = BatchLimits {
             max_inputs,
             ingest_wait: Duration::ZERO,
         };
-        let batcher = Arc::new(Batcher::start(recorder.clone(), machine, limits).unwrap());
+        let batcher = Arc::new(Batcher::start(&encoder, &machines, limits).unwrap());
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .build()
@@ -105,8 +115,10 @@ impl Stage {
         Self {
             recorder,
             batcher,
+            machines,
             begun,
-            gate,
+            query_gate,
+            ingest_gate,
             runtime,
         }
     }
@@ -152,8 +164,11 @@ impl Stage {
         }
     }
 
-    /// Gives an idle model the picture 0, so that what follows has to wait in line.
-    fn occupy(&self) -> tokio::task::JoinHandle<Result<Vec<Vec<f32>>, EmbedError>> {
+    /// Gives an idle thread the picture 0, so that what follows has to wait in line.
+    fn occupy(
+        &self,
+        priority: Priority,
+    ) -> tokio::task::JoinHandle<Result<Vec<Vec<f32>>, EmbedError>> {
         let images = vec![PreparedImage {
             side: 1,
             rgb: vec![0; 3],
@@ -161,15 +176,19 @@ impl Stage {
         let batcher = Arc::clone(&self.batcher);
         let task = self
             .runtime
-            .spawn(async move { batcher.images(images, Priority::Ingest).await });
+            .spawn(async move { batcher.images(images, priority).await });
         self.begun.recv().unwrap();
         task
     }
 
-    /// Lets this many calls through, one after another.
-    fn run(&self, calls: usize) {
+    /// Lets this many calls of a thread through, one after another.
+    fn run(&self, priority: Priority, calls: usize) {
+        let gate = match priority {
+            Priority::Query => &self.query_gate,
+            Priority::Ingest => &self.ingest_gate,
+        };
         for _ in 0..calls {
-            self.gate.send(()).unwrap();
+            gate.send(()).unwrap();
         }
     }
 
@@ -183,39 +202,51 @@ fn answer<T>(stage: &Stage, task: tokio::task::JoinHandle<T>) -> T {
 }
 
 #[test]
-fn queries_overtake_ingestion_and_keep_their_own_order() {
+fn queries_do_not_wait_for_ingestion_and_hold_it_up() {
     let stage = Stage::new(2);
-    let first = stage.occupy();
+    let first = stage.occupy(Priority::Ingest);
     let ingest = stage.images(&[1, 2, 3], Priority::Ingest);
+    let query = stage.occupy(Priority::Query);
+    // Both are at work: what the ingesting one would compute now stops.
+    let gate = Arc::clone(&stage.machines.gate);
+    let passed = thread::spawn(move || gate.pass());
+    thread::yield_now();
+    assert!(!passed.is_finished());
+    stage.run(Priority::Query, 1);
+    assert_eq!(answer(&stage, query).unwrap(), [[0.0]]);
+    passed.join().unwrap();
+    stage.run(Priority::Ingest, 3);
+    assert_eq!(answer(&stage, ingest).unwrap(), [[1.0], [2.0], [3.0]]);
+    answer(&stage, first).unwrap();
+    let expected = [vec![0], vec![0], vec![1, 2], vec![3]];
+    assert_eq!(stage.calls(), expected);
+}
+
+#[test]
+fn queries_keep_their_order() {
+    let stage = Stage::new(2);
+    let first = stage.occupy(Priority::Query);
     let texts: Vec<_> = ["a", "b"].map(|text| stage.text(text)).into();
     let query = stage.images(&[9], Priority::Query);
     let later = stage.text("z");
-    stage.run(6);
-    assert_eq!(answer(&stage, ingest).unwrap(), [[1.0], [2.0], [3.0]]);
+    stage.run(Priority::Query, 4);
     assert_eq!(answer(&stage, query).unwrap(), [[9.0]]);
     assert_eq!(answer(&stage, later).unwrap().vector, [122.0]);
     for text in texts {
         answer(&stage, text).unwrap();
     }
     answer(&stage, first).unwrap();
-    let expected = [
-        vec![0],
-        vec![b'a', b'b'],
-        vec![9],
-        vec![b'z'],
-        vec![1, 2],
-        vec![3],
-    ];
+    let expected = [vec![0], vec![b'a', b'b'], vec![9], vec![b'z']];
     assert_eq!(stage.calls(), expected);
 }
 
 #[test]
 fn small_requests_share_a_batch_and_a_large_one_is_cut() {
     let stage = Stage::new(3);
-    let first = stage.occupy();
+    let first = stage.occupy(Priority::Ingest);
     let small = stage.images(&[1], Priority::Ingest);
     let large = stage.images(&[2, 3, 4, 5, 6], Priority::Ingest);
-    stage.run(3);
+    stage.run(Priority::Ingest, 3);
     assert_eq!(answer(&stage, small).unwrap(), [[1.0]]);
     assert_eq!(
         answer(&stage, large).unwrap(),
@@ -228,7 +259,7 @@ fn small_requests_share_a_batch_and_a_large_one_is_cut() {
 #[test]
 fn abandoned_requests_never_reach_the_model() {
     let stage = Stage::new(4);
-    let first = stage.occupy();
+    let first = stage.occupy(Priority::Query);
     let (left, left_text) = (stage.images(&[1, 2], Priority::Query), stage.text("t"));
     left.abort();
     left_text.abort();
@@ -241,7 +272,7 @@ fn abandoned_requests_never_reach_the_model() {
             .is_cancelled()
     );
     let stayed = stage.images(&[3], Priority::Query);
-    stage.run(2);
+    stage.run(Priority::Query, 2);
     assert_eq!(answer(&stage, stayed).unwrap(), [[3.0]]);
     answer(&stage, first).unwrap();
     assert_eq!(stage.calls(), [vec![0], vec![3]]);
@@ -250,11 +281,11 @@ fn abandoned_requests_never_reach_the_model() {
 #[test]
 fn panic_is_an_error_to_its_cause_only_and_the_thread_goes_on() {
     let stage = Stage::new(4);
-    let first = stage.occupy();
+    let first = stage.occupy(Priority::Ingest);
     let good = stage.images(&[1], Priority::Ingest);
     let bad = stage.images(&[PANIC], Priority::Ingest);
     // The occupying call, the batch that panics, and each of its two requests alone.
-    stage.run(4);
+    stage.run(Priority::Ingest, 4);
     assert_eq!(answer(&stage, good).unwrap(), [[1.0]]);
     let error = answer(&stage, bad).unwrap_err();
     assert!(
@@ -263,17 +294,17 @@ fn panic_is_an_error_to_its_cause_only_and_the_thread_goes_on() {
     );
     answer(&stage, first).unwrap();
 
-    let after = stage.occupy();
-    stage.run(1);
+    let after = stage.occupy(Priority::Ingest);
+    stage.run(Priority::Ingest, 1);
     assert_eq!(answer(&stage, after).unwrap(), [[0.0]]);
 }
 
 #[test]
 fn text_that_panics_fails_alone() {
     let stage = Stage::new(4);
-    let first = stage.occupy();
+    let first = stage.occupy(Priority::Query);
     let (good, bad) = (stage.text("g"), stage.text("\r"));
-    stage.run(4);
+    stage.run(Priority::Query, 4);
     assert_eq!(answer(&stage, good).unwrap().vector, [103.0]);
     assert!(matches!(answer(&stage, bad), Err(EmbedError::Panicked(_))));
     answer(&stage, first).unwrap();

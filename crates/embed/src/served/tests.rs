@@ -6,7 +6,7 @@ use std::time::Duration;
 use lookalike_kernels::{Cpu, Machine, Precision};
 
 use super::*;
-use crate::batcher::BatchLimits;
+use crate::batcher::{BatchLimits, Machines};
 
 /// Text vectors are (number of the call, 0); a picture's are its first byte, or NaN for 255.
 struct Counter {
@@ -62,16 +62,16 @@ fn served() -> (ServedModel, ServedModel) {
         dimension: 2,
         precision: Precision::F32,
     };
-    let encoder = Arc::new(Counter {
+    let encoder: Arc<dyn Encoder> = Arc::new(Counter {
         info,
         calls: AtomicUsize::new(1),
     });
-    let machine = Arc::new(Machine::new(Cpu::PORTABLE, 1));
+    let machines = Arc::new(Machines::new(Cpu::PORTABLE, 1));
     let limits = BatchLimits {
         max_inputs: 2,
         ingest_wait: Duration::ZERO,
     };
-    let batcher = Batcher::start(encoder.clone(), machine, limits).unwrap();
+    let batcher = Batcher::start(&encoder, &machines, limits).unwrap();
     let loaded = Arc::new(Loaded {
         encoder,
         batcher,

@@ -166,13 +166,13 @@ async fn an_archive_that_is_none_or_has_no_images_fails_its_job() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_uploaded_again_replaces_only_the_names_in_it() {
     let engine = ready(memory()).await;
-    index(
+    indexed(
         &engine,
         "a.tar",
         &tar(&[("1.bmp", plain(RED)), ("2.bmp", plain(RED))]),
     )
     .await;
-    index(
+    indexed(
         &engine,
         "a.tar",
         &tar(&[("2.bmp", plain(BLUE)), ("3.bmp", plain(BLUE))]),

@@ -233,7 +233,7 @@ async fn creating_needs_the_manager_and_deleting_the_namespace_password() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_collection_comes_back_empty() {
     let engine = engine().await;
-    index(&engine, "red.bmp", &plain([255, 0, 0])).await;
+    indexed(&engine, "red.bmp", &plain([255, 0, 0])).await;
     engine
         .delete_document_collection(&access(), &collection(PHOTOS))
         .await
@@ -296,7 +296,7 @@ async fn vector_indexes_are_checked_and_written_down() {
         })
     ));
     // Searching without an index is exact search.
-    index(&engine, "red.bmp", &plain([255, 0, 0])).await;
+    indexed(&engine, "red.bmp", &plain([255, 0, 0])).await;
     assert_eq!(
         found(&search(&engine, &text_query("red")).await),
         ["red.bmp"]

@@ -68,7 +68,7 @@ async fn child() {
     let mut config = config_of(Path::new(&folder));
     config.on_stage = Some(stopping_at(point.parse().unwrap(), &armed));
     let engine = ready(config).await;
-    index(&engine, "a.bmp", &plain(RED)).await;
+    indexed(&engine, "a.bmp", &plain(RED)).await;
     while !armed.load(Ordering::SeqCst) {
         tokio::task::yield_now().await;
     }
@@ -265,9 +265,9 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 async fn undisturbed() -> Snapshot {
     let folder = tempfile::tempdir().unwrap();
     let engine = ready(config_of(folder.path())).await;
-    index(&engine, "a.bmp", &plain(RED)).await;
-    index(&engine, "all.tar", &archive()).await;
-    index(&engine, "z.bmp", &plain(RED)).await;
+    indexed(&engine, "a.bmp", &plain(RED)).await;
+    indexed(&engine, "all.tar", &archive()).await;
+    indexed(&engine, "z.bmp", &plain(RED)).await;
     let snapshot = snapshot(folder.path(), &engine).await;
     let versions: Vec<u64> = snapshot
         .documents

@@ -81,7 +81,7 @@ async fn bad_page_sizes_and_tokens_are_refused() {
 async fn a_document_is_described_by_its_original() {
     let engine = ready(config(DataLocation::Memory)).await;
     let picture = plain([1, 2, 3]);
-    index(&engine, "a/b.BMP", &picture).await;
+    indexed(&engine, "a/b.BMP", &picture).await;
     let name = file("a/b.BMP");
     let document = engine
         .describe_document(&access(), &collection(PHOTOS), &name)
@@ -125,7 +125,7 @@ async fn a_deleted_document_is_gone_from_everywhere_and_starts_anew() {
             "{outcome:?}"
         );
     }
-    index(&engine, name.as_str(), &plain([9, 9, 9])).await;
+    indexed(&engine, name.as_str(), &plain([9, 9, 9])).await;
     let document = engine
         .describe_document(&access(), &photos, &name)
         .await

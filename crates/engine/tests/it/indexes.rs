@@ -64,8 +64,8 @@ fn copy(from: &Path, to: &Path) {
 async fn an_index_is_found_again_after_a_restart() {
     let data = tempfile::tempdir().unwrap();
     let engine = ready(in_folder(data.path())).await;
-    index(&engine, "red.bmp", &plain(RED)).await;
-    index(&engine, "blue.bmp", &plain(BLUE)).await;
+    indexed(&engine, "red.bmp", &plain(RED)).await;
+    indexed(&engine, "blue.bmp", &plain(BLUE)).await;
     let before = reds(&engine).await;
     close(engine).await;
 
@@ -74,7 +74,7 @@ async fn an_index_is_found_again_after_a_restart() {
     assert_eq!(files(data.path()), written);
     assert_eq!(reds(&engine).await, before);
     // And goes on from there.
-    index(&engine, "green.bmp", &plain(GREEN)).await;
+    indexed(&engine, "green.bmp", &plain(GREEN)).await;
     engine
         .delete_document(&access(), &collection(PHOTOS), &file("red.bmp"))
         .await
@@ -91,17 +91,17 @@ async fn whatever_is_wrong_with_an_index_searches_are_right() {
     let data = tempfile::tempdir().unwrap();
     let folder = index_folder(data.path());
     let engine = ready(in_folder(data.path())).await;
-    index(&engine, "red.bmp", &plain(RED)).await;
+    indexed(&engine, "red.bmp", &plain(RED)).await;
     close(engine).await;
     let stale = data.path().join("stale");
     copy(&folder, &stale);
     let engine = open(data.path()).await;
-    index(&engine, "blue.bmp", &plain(BLUE)).await;
+    indexed(&engine, "blue.bmp", &plain(BLUE)).await;
     engine
         .delete_document(&access(), &collection(PHOTOS), &file("red.bmp"))
         .await
         .unwrap();
-    index(&engine, "green.bmp", &plain(GREEN)).await;
+    indexed(&engine, "green.bmp", &plain(GREEN)).await;
     let expected = reds(&engine).await;
     close(engine).await;
 
@@ -140,8 +140,8 @@ async fn whatever_is_wrong_with_an_index_searches_are_right() {
 async fn an_index_of_another_shape_takes_the_place_of_the_former() {
     let data = tempfile::tempdir().unwrap();
     let engine = ready(in_folder(data.path())).await;
-    index(&engine, "red.bmp", &plain(RED)).await;
-    index(&engine, "blue.bmp", &plain(BLUE)).await;
+    indexed(&engine, "red.bmp", &plain(RED)).await;
+    indexed(&engine, "blue.bmp", &plain(BLUE)).await;
     let before = reds(&engine).await;
     let mut written = files(data.path());
     let narrow = NewVectorIndex {
@@ -185,7 +185,7 @@ async fn an_index_of_another_shape_takes_the_place_of_the_former() {
 async fn an_index_is_deleted_with_its_collection() {
     let data = tempfile::tempdir().unwrap();
     let engine = ready(in_folder(data.path())).await;
-    index(&engine, "red.bmp", &plain(RED)).await;
+    indexed(&engine, "red.bmp", &plain(RED)).await;
     let folder = index_folder(data.path());
     assert!(folder.exists());
     engine

@@ -254,7 +254,7 @@ async fn creating_a_namespace_again_replaces_its_password_and_keeps_its_content(
 #[tokio::test(flavor = "multi_thread")]
 async fn deleting_a_namespace_removes_what_is_in_it() {
     let engine = ready(config(DataLocation::Memory)).await;
-    index(&engine, "red.bmp", &plain([255, 0, 0])).await;
+    indexed(&engine, "red.bmp", &plain([255, 0, 0])).await;
     let public = NamespaceName::default();
     engine.delete_namespace(&manager(), &public).await.unwrap();
     assert!(engine.list_namespaces(&manager()).await.unwrap().is_empty());

@@ -179,7 +179,7 @@ async fn identical_pictures_are_ordered_by_name_wherever_the_cut_falls() {
     let engine = ready(config(DataLocation::Memory)).await;
     // Stored in an order that is not that of the names.
     for name in ["c.bmp", "a.bmp", "d.bmp", "b.bmp"] {
-        index(&engine, name, &plain(RED)).await;
+        indexed(&engine, name, &plain(RED)).await;
     }
     for top_k in 1..=4_u8 {
         let query = QueryContent {

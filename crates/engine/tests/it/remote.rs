@@ -125,8 +125,8 @@ async fn an_unreachable_url_fails_the_job_and_says_why() {
 async fn a_query_image_is_fetched() {
     let url = serve(vec![("/red.bmp", plain(RED)), ("/unnamed", plain(RED))]);
     let engine = engine(true).await;
-    index(&engine, "red.bmp", &plain(RED)).await;
-    index(&engine, "blue.bmp", &plain(BLUE)).await;
+    indexed(&engine, "red.bmp", &plain(RED)).await;
+    indexed(&engine, "blue.bmp", &plain(BLUE)).await;
     for (path, file_name) in [("red.bmp", None), ("unnamed", Some(file("photo.bmp")))] {
         let source = Source::Url(url.join(path).unwrap());
         let image = Some(ImageQuery { source, file_name });

@@ -601,8 +601,8 @@ async fn metadata_is_updated_by_ids_and_by_filter() {
 #[tokio::test(flavor = "multi_thread")]
 async fn document_collections_are_read_and_thinned_but_not_written_to() {
     let engine = ready(config(DataLocation::Memory)).await;
-    index(&engine, "red.bmp", &plain(RED)).await;
-    index(&engine, "blue.bmp", &plain([20, 20, 220])).await;
+    indexed(&engine, "red.bmp", &plain(RED)).await;
+    indexed(&engine, "blue.bmp", &plain([20, 20, 220])).await;
     let found = search(&engine, &text_query("red")).await.matches.remove(0);
     let listed = QueryRows {
         filter: "doc_name = 'red.bmp'".to_owned(),

@@ -213,7 +213,7 @@ async fn a_failed_archive_leaves_no_files_of_its_good_images() {
 async fn leftovers_of_a_crash_are_swept_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let engine = ready(in_folder(folder.path())).await;
-    index(&engine, "1.bmp", &plain(RED)).await;
+    indexed(&engine, "1.bmp", &plain(RED)).await;
     engine.shutdown().await;
     drop(engine);
     let kept = files(folder.path());
@@ -401,7 +401,7 @@ async fn a_job_that_outlasts_the_drain_is_put_back_and_not_blamed() {
 async fn vectors_of_another_encoder_are_refused_with_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let engine = ready(in_folder(folder.path())).await;
-    index(&engine, "1.bmp", &plain(RED)).await;
+    indexed(&engine, "1.bmp", &plain(RED)).await;
     engine.shutdown().await;
     drop(engine);
     let mut database = database(folder.path()).await;
@@ -448,7 +448,7 @@ async fn vectors_of_another_encoder_are_refused_with_the_remedy() {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_keeps_nothing() {
     let engine = ready(config(DataLocation::Memory)).await;
-    index(&engine, "1.bmp", &plain(RED)).await;
+    indexed(&engine, "1.bmp", &plain(RED)).await;
     engine.shutdown().await;
     drop(engine);
     let engine = open(config(DataLocation::Memory)).await;

@@ -83,7 +83,7 @@ async fn query(engine: Engine, stop: tokio_util::sync::CancellationToken) -> u32
 /// Stores and deletes a single document, and collects garbage.
 async fn store_and_delete(engine: Engine) {
     for shade in 0..10 {
-        index(&engine, "single.bmp", &plain([shade, 0, 0])).await;
+        indexed(&engine, "single.bmp", &plain([shade, 0, 0])).await;
         engine
             .delete_document(&access(), &collection(PHOTOS), &file("single.bmp"))
             .await
@@ -160,7 +160,7 @@ async fn callers_that_go_away_leave_nothing_half_done() {
     let mut choices = Choices(7);
     for round in 0..40 {
         let name = format!("{round}.bmp");
-        index(&engine, &name, &plain([round, 0, 0])).await;
+        indexed(&engine, &name, &plain([round, 0, 0])).await;
         let (photos, name) = (collection(PHOTOS), file(&name));
         let access = access();
         let delete = engine.delete_document(&access, &photos, &name);

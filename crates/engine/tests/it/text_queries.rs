@@ -165,7 +165,7 @@ async fn image_cannot_be_looked_for_among_texts() {
     };
     assert!(reason.contains("text-embedding-v3"), "{reason}");
     // And images take no notice of reranking.
-    index(&engine, "a.bmp", &plain([1, 2, 3])).await;
+    indexed(&engine, "a.bmp", &plain([1, 2, 3])).await;
     let query = QueryContent {
         rerank: RerankOptions {
             factor: Some(2.0),

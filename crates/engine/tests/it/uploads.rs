@@ -200,10 +200,10 @@ async fn uploading_a_name_again_replaces_the_document() {
             .await
             .unwrap()
     };
-    index(&engine, "a.bmp", &plain(RED)).await;
+    indexed(&engine, "a.bmp", &plain(RED)).await;
     let first = describe().await;
     assert_eq!((first.version, first.chunks), (1, 1));
-    index(&engine, "a.bmp", &plain(BLUE)).await;
+    indexed(&engine, "a.bmp", &plain(BLUE)).await;
     let second = describe().await;
     assert_eq!((second.version, second.chunks), (2, 1));
     assert_ne!(first.object, second.object);
@@ -222,7 +222,7 @@ async fn uploading_a_name_again_replaces_the_document() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stored_original_can_be_uploaded_again_under_another_name() {
     let engine = ready(memory()).await;
-    index(&engine, "1.bmp", &plain(RED)).await;
+    indexed(&engine, "1.bmp", &plain(RED)).await;
     let object = search(&engine, &text_query("red")).await.matches[0]
         .object
         .unwrap();

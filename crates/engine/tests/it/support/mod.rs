@@ -13,9 +13,9 @@ use bytes::Bytes;
 use lookalike_embed::{Models, ModelsConfig};
 use lookalike_engine::{
     CollectionName, DataLocation, Engine, EngineConfig, EngineError, FileName, InstanceId, Job,
-    JobId, ListChunks, ListedChunk, ManagerAccess, NamespaceAccess, NamespaceName, NewCollection,
-    NewRow, NewVectorCollection, ObjectKey, QueryContent, QueryResult, QueryRows, Secret, Source,
-    SplitOptions, SubmitUpload, UpsertRows,
+    JobId, JobStatus, ListChunks, ListedChunk, ManagerAccess, NamespaceAccess, NamespaceName,
+    NewCollection, NewRow, NewVectorCollection, ObjectKey, QueryContent, QueryResult, QueryRows,
+    Secret, Source, SplitOptions, SubmitUpload, UpsertRows,
     config::{PasswordHashing, Stage, StageObserver, Synchronous},
 };
 use serde_json::{Map, Value};
@@ -178,6 +178,12 @@ pub async fn submit(engine: &Engine, name: &str, bytes: &[u8]) -> JobId {
 pub async fn index(engine: &Engine, name: &str, bytes: &[u8]) -> Job {
     let id = submit(engine, name, bytes).await;
     finished(engine, &id).await
+}
+
+/// The same where the test has no use for failure.
+pub async fn indexed(engine: &Engine, name: &str, bytes: &[u8]) {
+    let job = index(engine, name, bytes).await;
+    assert_eq!(job.status, JobStatus::Success, "{name}: {:?}", job.failure);
 }
 
 pub async fn job(engine: &Engine, id: &JobId) -> Job {
