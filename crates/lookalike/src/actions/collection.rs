@@ -23,6 +23,7 @@ pub async fn create(
     )?;
     let new = NewCollection {
         index: index_options::of_collection(&request)?,
+        sparse_index: index_options::of_sparse(request.sparse_vector_index_config.as_ref())?,
         namespace: access::namespace_name(request.namespace)?,
         name: name(&request.collection)?,
         embedding_model: request.embedding_model,

@@ -30,6 +30,7 @@ pub async fn create(
     )?;
     let new = NewVectorCollection {
         index: index_options::of_vector_collection(&request)?,
+        sparse_index: index_options::of_sparse(request.sparse_vector_index_config.as_ref())?,
         namespace: access::namespace_name(request.namespace)?,
         name: collection::name(&request.collection)?,
         dimension: access::unsigned("Dimension", request.dimension)?,
