@@ -32,3 +32,4 @@ mod text_queries;
 mod texts;
 mod uploads;
 mod vector_collections;
+mod warm;
