@@ -21,6 +21,7 @@ mod odd_files;
 mod queries;
 mod reindex;
 mod remote;
+mod row_changes;
 mod row_files;
 mod rows;
 mod scalar_indexes;
