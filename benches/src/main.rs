@@ -10,6 +10,7 @@ mod house;
 mod ingest;
 mod latency;
 mod rows;
+mod server;
 mod start;
 
 use clap::{Parser, Subcommand};

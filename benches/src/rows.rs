@@ -8,7 +8,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,8 @@ use lookalike_wire::dto::{
     QueryCollectionDataRequest, UpsertCollectionDataAsyncRequest,
 };
 use serde_json::{Value, json};
+
+use crate::server::Server;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -76,8 +78,8 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.data.exists() {
         fs_err::remove_dir_all(&arguments.data)?;
     }
-    let mut server = Server::start(arguments)?;
-    let client = Client::new(server.address.as_str(), KEY, KEY)?;
+    let mut logged = Logged::start(arguments)?;
+    let client = Client::new(logged.server.address.as_str(), KEY, KEY)?;
     create(&client, arguments.dimension).await?;
     let mut random = Random::new(arguments.dimension);
     ingest(&client, arguments, &mut random).await?;
@@ -85,7 +87,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let graph = Instant::now();
     loop {
         ask(&client, query(&random.vector())).await?;
-        let line = server.next_query()?;
+        let line = logged.next_query()?;
         if line["span"]["plan"] == "graph" || graph.elapsed() > Duration::from_mins(2) {
             print(
                 &json!({ "measure": "rows_until_graph", "s": graph.elapsed().as_secs_f64(), "plan": line["span"]["plan"] }),
@@ -117,7 +119,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
             let sent = Instant::now();
             ask(&client, request).await?;
             seen_us.push(sent.elapsed().as_secs_f64() * 1e6);
-            lines.push(server.next_query()?);
+            lines.push(logged.next_query()?);
         }
         report(kind, &lines, &mut seen_us);
     }
@@ -131,12 +133,12 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         let file = arguments.data.with_extension("queries.jsonl");
         fs_err::write(&file, input)?;
         let status = Command::new(program)
-            .arg(&server.address)
+            .arg(&logged.server.address)
             .stdin(fs_err::File::open(&file)?.into_parts().0)
             .status()?;
         ensure!(status.success(), "{} failed", program.display());
         for _ in 0..arguments.queries {
-            lines.push(server.next_query()?);
+            lines.push(logged.next_query()?);
         }
         report("by the other client", &lines, &mut [0.0]);
         fs_err::remove_file(&file)?;
@@ -347,31 +349,22 @@ impl Random {
     }
 }
 
-/// A running server; killed when dropped.
-struct Server {
-    process: Child,
-    address: String,
+/// A server whose request log is read.
+struct Logged {
+    server: Server,
     log: Receiver<Value>,
 }
 
-impl Server {
+impl Logged {
     fn start(arguments: &Arguments) -> anyhow::Result<Self> {
-        let mut process = Command::new(&arguments.binary)
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--log-format",
-                "json",
-                "--data",
-            ])
+        let mut command = Command::new(&arguments.binary);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["--log-format", "json", "--data"])
             .arg(&arguments.data)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {}", arguments.binary.display()))?;
-        let output = process.stdout.take().context("the server has no output")?;
-        let errors = process.stderr.take().context("the server has no log")?;
+            .stderr(Stdio::piped());
+        let mut server = Server::start(&mut command)?;
+        let errors = server.take_log().context("the server has no log")?;
         let (sender, log) = channel();
         std::thread::spawn(move || {
             let lines = BufReader::new(errors).lines().map_while(Result::ok);
@@ -380,22 +373,7 @@ impl Server {
                 drop(sender.send(line));
             }
         });
-        let mut lines = BufReader::new(output).lines();
-        let address = loop {
-            let line = lines
-                .next()
-                .context("the server ended before it listened")??;
-            if let Some(address) = line.strip_prefix("listening on ") {
-                break address.to_owned();
-            }
-        };
-        // Keep reading, so that the server never waits for a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Ok(Self {
-            process,
-            address,
-            log,
-        })
+        Ok(Self { server, log })
     }
 
     /// The next line of the request log about a query.
@@ -407,13 +385,5 @@ impl Server {
                 return Ok(line);
             }
         }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Ending an already ended process fails harmlessly.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

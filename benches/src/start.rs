@@ -4,14 +4,16 @@
 //! takes the times from the start of the process: address printed, ready,
 //! first action answered, first text query answered. Memory is read after that.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use serde_json::json;
+
+use crate::server::Server;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -64,7 +66,7 @@ fn print(line: &serde_json::Value) {
 
 fn measure(arguments: &Arguments) -> anyhow::Result<Sample> {
     let start = Instant::now();
-    let mut server = Server::start(arguments)?;
+    let mut server = Asked::start(arguments)?;
     let listening_ms = elapsed_ms(start);
     while server.get("/_lookalike/ready")?.0 != 200 {
         ensure!(
@@ -100,54 +102,26 @@ fn elapsed_ms(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }
 
-/// A running server; killed when dropped.
-struct Server {
-    process: Child,
-    address: String,
-}
+/// A server that is asked as plainly as can be.
+struct Asked(Server);
 
-impl Server {
+impl Asked {
     fn start(arguments: &Arguments) -> anyhow::Result<Self> {
-        let mut process = Command::new(&arguments.binary)
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--data",
-                ":memory:",
-                "--allow-unsigned",
-            ])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| {
-                format!(
-                    "cannot start {}: build it with cargo build --release",
-                    arguments.binary.display()
-                )
-            })?;
-        let output = process.stdout.take().context("the server has no output")?;
-        let mut lines = BufReader::new(output).lines();
-        let address = loop {
-            let Some(line) = lines.next() else {
-                bail!("the server ended before it listened");
-            };
-            if let Some(address) = line?.strip_prefix("listening on ") {
-                break address.to_owned();
-            }
-        };
-        // Keep reading, so that the server never waits for a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Ok(Self { process, address })
+        let mut command = Command::new(&arguments.binary);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["--data", ":memory:", "--allow-unsigned"])
+            .stderr(Stdio::null());
+        Ok(Self(Server::start(&mut command)?))
     }
 
     /// Status and body of a GET on a connection of its own.
     fn get(&mut self, path: &str) -> anyhow::Result<(u16, String)> {
-        let mut stream = TcpStream::connect(&self.address)?;
+        let mut stream = TcpStream::connect(&self.0.address)?;
         write!(
             stream,
             "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-            self.address
+            self.0.address
         )?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
@@ -167,19 +141,11 @@ impl Server {
 
     /// `VmRSS` of the server (Linux).
     fn resident_kib(&self) -> anyhow::Result<u64> {
-        let status = fs_err::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let status = fs_err::read_to_string(format!("/proc/{}/status", self.0.id()))?;
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:"))
             .context("the system does not tell VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Ending an already ended process fails harmlessly.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

@@ -30,9 +30,9 @@ pub struct ModelEntry {
     pub kind: ModelKind,
     /// What a collection may ask for, default first; never empty.
     pub dimensions: Vec<u32>,
-    /// Of the public weights; `None` where there are none that this program could load.
+    /// Of the public weights; `None` where nobody here has seen it stated.
     pub licence: Option<String>,
-    /// Hugging Face repository of those weights.
+    /// Hugging Face repository of public weights; `None` where there are none that this program could load.
     pub repository: Option<String>,
     /// Branch, tag or commit of that repository; its main branch where absent.
     pub revision: Option<String>,
@@ -65,6 +65,8 @@ pub enum Layout {
     HuggingFace,
     /// `open_clip_config.json` and its companions.
     OpenClip,
+    /// `config.json`, `model.safetensors`, `tokenizer.json`; how texts are pooled and cut beside them.
+    SentenceTransformers,
 }
 
 /// Family and shape of public weights; sides in pixels.
@@ -203,6 +205,12 @@ mod tests {
             catalogue.names_of(ModelKind::Text),
             expected.map(|(name, _)| name)
         );
+        for name in ["text2vec", "m3e-base", "m3e-small"] {
+            let entry = catalogue.find(name).unwrap();
+            assert_eq!(entry.architecture, Some(Architecture::Bert));
+            assert_eq!(entry.layout, Some(Layout::SentenceTransformers));
+            assert!(entry.repository.is_some());
+        }
         for (name, dimensions) in expected {
             assert_eq!(
                 catalogue.find(name).unwrap().dimensions,

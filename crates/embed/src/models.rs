@@ -413,21 +413,27 @@ fn check_weights(entry: &ModelEntry, path: &Path, clip: &Clip) -> Result<(), Mod
 
 /// The same for texts: public models are known by their dimension, others take whatever can be lifted to theirs.
 fn check_text_weights(entry: &ModelEntry, path: &Path, bert: &Bert) -> Result<(), ModelError> {
-    let dimension = bert.info().dimension;
+    match text_misfit(entry, bert.info().dimension) {
+        None => Ok(()),
+        Some(detail) => Err(ModelError::WrongWeights {
+            name: entry.name.clone(),
+            path: path.to_owned(),
+            detail,
+        }),
+    }
+}
+
+/// How weights of a text model differ from the one that a name stands for, if they do.
+pub(crate) fn text_misfit(entry: &ModelEntry, dimension: u32) -> Option<String> {
     let fits = match entry.architecture {
         Some(_) => dimension == entry.default_dimension(),
         None => !servable(entry, dimension).is_empty(),
     };
-    if fits {
-        return Ok(());
-    }
-    Err(ModelError::WrongWeights {
-        name: entry.name.clone(),
-        path: path.to_owned(),
-        detail: format!(
+    (!fits).then(|| {
+        format!(
             "their vectors have {dimension} dimensions, the model's {}",
             entry.default_dimension()
-        ),
+        )
     })
 }
 

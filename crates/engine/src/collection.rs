@@ -53,6 +53,8 @@ pub struct NewCollection {
     pub parser: Option<String>,
     /// How the vector index was asked for.
     pub index: IndexOptions,
+    /// How the index over sparse vectors was asked for: checked, and without effect.
+    pub sparse_index: IndexOptions,
 }
 
 impl NewCollection {
@@ -71,6 +73,7 @@ impl NewCollection {
             support_sparse: false,
             parser: None,
             index: IndexOptions::default(),
+            sparse_index: IndexOptions::default(),
         }
     }
 }
@@ -326,6 +329,7 @@ impl Inner {
             .as_deref()
             .unwrap_or(DEFAULT_EMBEDDING_MODEL);
         let model = crate::resident::resolve_model(&self.models, model_name, new.dimension)?;
+        new.sparse_index.check_sparse()?;
         let settings = CollectionSettings {
             full_text_fields: columns
                 .field_list("FullTextRetrievalFields", &new.full_text_fields)?,

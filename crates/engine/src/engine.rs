@@ -18,6 +18,7 @@ use crate::{
     fetch::Fetcher,
     housekeeping,
     jobs::{running::Running, worker},
+    loading,
     name::JobId,
     objects::Objects,
     password::Passwords,
@@ -55,9 +56,20 @@ pub(crate) struct Inner {
     tasks: TaskTracker,
     workers_wake: watch::Sender<u64>,
     housekeeper_wake: watch::Sender<u64>,
-    ready: watch::Receiver<bool>,
+    opening: watch::Receiver<Opening>,
     /// Held until everything above is gone.
     _folder: Option<DataFolder>,
+}
+
+/// How far the start has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Opening {
+    /// Requests are answered, only slower.
+    Loading,
+    /// Every collection is in memory.
+    Ready,
+    /// And so is what searches by text look in.
+    Warm,
 }
 
 struct StopOnDrop {
@@ -76,8 +88,8 @@ impl Engine {
     /// Opens the data, starts the workers and begins to load collections; [`Engine::wait_ready`]
     /// tells when that is done. Must be called within a tokio runtime.
     pub async fn open(config: EngineConfig, models: Models) -> Result<Self, EngineError> {
-        let (engine, ready) = Self::assemble(config, models).await?;
-        engine.start(ready);
+        let (engine, opening) = Self::assemble(config, models).await?;
+        engine.start(opening);
         Ok(engine)
     }
 
@@ -89,11 +101,11 @@ impl Engine {
         Ok(engine)
     }
 
-    /// The engine before it begins to work, and what tells the others that it is ready.
+    /// The engine before it begins to work, and what tells the others how far it is.
     async fn assemble(
         config: EngineConfig,
         models: Models,
-    ) -> Result<(Self, watch::Sender<bool>), EngineError> {
+    ) -> Result<(Self, watch::Sender<Opening>), EngineError> {
         let for_disk = config.clone();
         let (folder, objects) = tokio::task::spawn_blocking(move || open_disk_blocking(&for_disk))
             .await
@@ -108,7 +120,7 @@ impl Engine {
         let stop = CancellationToken::new();
         let interrupt = CancellationToken::new();
         let cpu = Cpu::new();
-        let (ready_sender, ready) = watch::channel(false);
+        let (opening_sender, opening) = watch::channel(Opening::Loading);
         let inner = Arc::new(Inner {
             models,
             store,
@@ -125,7 +137,7 @@ impl Engine {
             tasks: TaskTracker::new(),
             workers_wake: watch::Sender::new(0),
             housekeeper_wake: watch::Sender::new(0),
-            ready,
+            opening,
             config,
             _folder: folder,
         });
@@ -133,32 +145,35 @@ impl Engine {
             inner,
             _stop_on_drop: Arc::new(StopOnDrop { stop, interrupt }),
         };
-        Ok((engine, ready_sender))
+        Ok((engine, opening_sender))
     }
 
-    fn start(&self, ready: watch::Sender<bool>) {
+    fn start(&self, opening: watch::Sender<Opening>) {
         let inner = &self.inner;
         for _ in 0..inner.config.jobs.workers.max(1) {
             let woken = inner.workers_wake.subscribe();
             inner.tasks.spawn(worker::work(Arc::clone(inner), woken));
         }
         let woken = inner.housekeeper_wake.subscribe();
-        inner
-            .tasks
-            .spawn(housekeeping::keep_house(Arc::clone(inner), ready, woken));
+        (inner.tasks).spawn(housekeeping::keep_house(Arc::clone(inner), woken));
+        inner.tasks.spawn(loading::load(Arc::clone(inner), opening));
         inner.tasks.close();
     }
 
     /// Whether every collection is in memory. Requests are answered before, only slower.
     pub fn is_ready(&self) -> bool {
-        *self.inner.ready.borrow()
+        *self.inner.opening.borrow() >= Opening::Ready
     }
 
     /// Waits until [`Engine::is_ready`].
     pub async fn wait_ready(&self) {
-        let mut ready = self.inner.ready.clone();
-        // The sender is gone only when the engine was stopped.
-        drop(ready.wait_for(|ready| *ready).await);
+        self.inner.wait_for(Opening::Ready).await;
+    }
+
+    /// Waits until the texts of the collections are in memory, too: a search by text that comes
+    /// before waits for those of its collection.
+    pub async fn wait_warm(&self) {
+        self.inner.wait_for(Opening::Warm).await;
     }
 
     /// Stops: no new job is begun, running ones get `drain_timeout` to end and are put back after
@@ -183,6 +198,13 @@ impl Engine {
 }
 
 impl Inner {
+    /// Waits until the start has come so far.
+    pub(crate) async fn wait_for(&self, stage: Opening) {
+        let mut opening = self.opening.clone();
+        // The sender is gone only when the engine was stopped.
+        drop(opening.wait_for(|reached| *reached >= stage).await);
+    }
+
     /// Tells the test that watches, if any.
     pub(crate) fn observe(&self, job: &JobId, stage: Stage) {
         if let Some(observer) = &self.config.on_stage {

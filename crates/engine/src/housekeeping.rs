@@ -1,5 +1,4 @@
-//! What runs beside requests and jobs: loading collections after the start, and letting go of what
-//! is no longer needed.
+//! What runs beside requests and jobs: letting go of what is no longer needed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,10 +6,9 @@ use tokio::sync::watch;
 
 use crate::{
     clock,
-    collection::CollectionKind,
-    engine::{Engine, Inner},
+    engine::{Engine, Inner, Opening},
     error::EngineError,
-    resident, store,
+    store,
 };
 
 /// Between two passes however often one is asked for.
@@ -52,20 +50,9 @@ impl Inner {
     }
 }
 
-/// Loads every collection, says so through `ready`, then keeps house until the engine stops.
-pub(crate) async fn keep_house(
-    inner: Arc<Inner>,
-    ready: watch::Sender<bool>,
-    mut woken: watch::Receiver<u64>,
-) {
-    if let Err(error) = load_all(&inner).await {
-        // Each collection is loaded again when it is used, and then says what is wrong.
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "collections could not be loaded"
-        );
-    }
-    ready.send_replace(true);
+/// Keeps house from when every collection is loaded until the engine stops.
+pub(crate) async fn keep_house(inner: Arc<Inner>, mut woken: watch::Receiver<u64>) {
+    inner.wait_for(Opening::Ready).await;
     if let Err(error) = inner.objects.collect_orphans(&inner.store).await {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
@@ -94,24 +81,4 @@ pub(crate) async fn keep_house(
             () = tokio::time::sleep(inner.config.retention.interval) => {}
         }
     }
-}
-
-async fn load_all(inner: &Inner) -> Result<(), EngineError> {
-    let rows = store::collection::list_all(&mut *inner.store.reader().await?).await?;
-    inner.residents.sweep(&rows).await?;
-    for row in rows {
-        if inner.stop.is_cancelled() {
-            return Ok(());
-        }
-        if row.collection.kind == CollectionKind::Document
-            && let Err(error) = resident::model_of(&inner.models, &row)
-        {
-            tracing::warn!(collection = %row.collection.name, reason = %error, "a collection cannot be used");
-        }
-        // Without a dimension there are no rows yet.
-        if row.collection.dimension > 0 {
-            inner.residents.get(&inner.store, &row).await?;
-        }
-    }
-    Ok(())
 }

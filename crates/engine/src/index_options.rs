@@ -14,6 +14,9 @@ use crate::error::EngineError;
 /// The algorithms of the API.
 const ALGORITHMS: [&str; 3] = ["hnswflat", "novam", "novad"];
 
+/// Those that it has for sparse vectors.
+const SPARSE_ALGORITHMS: [&str; 2] = ["hnswflat", "novam"];
+
 /// Options as a request has them; absent ones are the service's defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -37,14 +40,34 @@ pub struct IndexOptions {
 impl IndexOptions {
     /// The same options if all are within their ranges.
     pub(crate) fn checked(&self) -> Result<Self, EngineError> {
+        match self.fault(&ALGORITHMS) {
+            None => Ok(self.clone()),
+            Some((field, reason)) => Err(EngineError::invalid(field, reason)),
+        }
+    }
+
+    /// Checks the `SparseVectorIndexConfig` of a new collection. It shapes nothing: searches by
+    /// sparse vectors are exact.
+    pub(crate) fn check_sparse(&self) -> Result<(), EngineError> {
+        match self.fault(&SPARSE_ALGORITHMS) {
+            None => Ok(()),
+            Some((field, reason)) => Err(EngineError::invalid(
+                "SparseVectorIndexConfig",
+                format!("{field}: {reason}"),
+            )),
+        }
+    }
+
+    /// The first field that is wrong, and why.
+    fn fault(&self, algorithms: &[&str]) -> Option<(&'static str, String)> {
         if let Some(algorithm) = &self.algorithm
-            && !ALGORITHMS.contains(&algorithm.as_str())
+            && !algorithms.contains(&algorithm.as_str())
         {
-            return Err(EngineError::invalid(
+            return Some((
                 "Algorithm",
                 format!(
                     "'{algorithm}' is not an algorithm; valid are {}",
-                    ALGORITHMS.join(", ")
+                    algorithms.join(", ")
                 ),
             ));
         }
@@ -59,7 +82,7 @@ impl IndexOptions {
             if let Some(value) = value
                 && !(min..=max).contains(&value)
             {
-                return Err(EngineError::invalid(
+                return Some((
                     field,
                     format!("{value} is outside the range {min} to {max}"),
                 ));
@@ -68,12 +91,12 @@ impl IndexOptions {
         if let (Some(m), Some(ef)) = (self.hnsw_m, self.hnsw_ef_construction)
             && ef < 2 * m
         {
-            return Err(EngineError::invalid(
+            return Some((
                 "HnswEfConstruction",
                 format!("{ef} is less than twice HnswM, which is {m}"),
             ));
         }
-        Ok(self.clone())
+        None
     }
 }
 
@@ -158,6 +181,27 @@ mod tests {
         };
         assert_eq!(refused_field(&with(32)), None);
         assert_eq!(refused_field(&with(31)), Some("HnswEfConstruction"));
+    }
+
+    #[test]
+    fn a_sparse_index_has_algorithms_of_its_own_and_the_same_ranges() {
+        let check = |algorithm: &str, m| {
+            let options = IndexOptions {
+                algorithm: Some(algorithm.to_owned()),
+                hnsw_m: Some(m),
+                ..IndexOptions::default()
+            };
+            options.check_sparse().map_err(|error| error.to_string())
+        };
+        assert_eq!(check("hnswflat", 1), Ok(()));
+        assert_eq!(check("novam", 1000), Ok(()));
+        let refused = |algorithm, m| check(algorithm, m).unwrap_err();
+        assert!(refused("novad", 1).contains("valid are hnswflat, novam"));
+        let message = refused("novam", 1001);
+        assert!(
+            message.contains("SparseVectorIndexConfig") && message.contains("HnswM: 1001"),
+            "{message}"
+        );
     }
 
     #[test]

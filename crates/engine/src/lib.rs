@@ -26,6 +26,7 @@ mod housekeeping;
 mod index_options;
 mod instance;
 mod jobs;
+mod loading;
 mod lookup;
 pub mod metadata;
 mod name;

@@ -44,6 +44,8 @@ pub struct NewVectorCollection {
     pub parser: Option<String>,
     /// How the vector index was asked for.
     pub index: IndexOptions,
+    /// How the index over sparse vectors was asked for: checked, and without effect.
+    pub sparse_index: IndexOptions,
 }
 
 impl NewVectorCollection {
@@ -60,6 +62,7 @@ impl NewVectorCollection {
             support_sparse: false,
             parser: None,
             index: IndexOptions::default(),
+            sparse_index: IndexOptions::default(),
         }
     }
 
@@ -69,6 +72,7 @@ impl NewVectorCollection {
         if let Some(dimension) = self.dimension {
             check_dimension(dimension)?;
         }
+        self.sparse_index.check_sparse()?;
         let settings = CollectionSettings {
             full_text_fields: columns
                 .field_list("FullTextRetrievalFields", &self.full_text_fields)?,

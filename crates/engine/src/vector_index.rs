@@ -100,6 +100,16 @@ impl Engine {
             .find_in(instance.id, &new.namespace, &new.collection)
             .await?;
         let mut metric = None;
+        if new.kind == IndexKind::Sparse && !row.collection.has_sparse_vectors() {
+            return Err(EngineError::invalid(
+                "Type",
+                format!(
+                    "there are no sparse vectors to index: collection '{}' was made without \
+                     SupportSparse",
+                    new.collection
+                ),
+            ));
+        }
         if new.kind == IndexKind::Dense {
             if row.collection.dimension == 0
                 && let Some(dimension) = new.dimension

@@ -280,3 +280,104 @@ def test_rows_that_were_acknowledged_are_there_and_deleted_ones_are_not(tmp_path
                 assert not set(found) & (deleted - unanswered)
     finally:
         server.kill()
+
+
+class Texts:
+    """Chunks and files that all have the word "common" and one of their own, and what has to be found of them."""
+
+    def __init__(self, chance: random.Random):
+        self.chance = chance
+        self.numbers = iter(range(1_000_000))
+        self.chunks: set[str] = set()
+        self.jobs: dict[str, str] = {}
+        self.deleted: set[str] = set()
+        self.unanswered: set[str] = set()
+
+    def change_one(self, api: Api):
+        """One more text, and sometimes one less; the server may be killed while it runs."""
+        word = f"word{next(self.numbers)}"
+        text = f"common text {word}"
+        try:
+            if self.chance.random() < 0.7:
+                self.unanswered.add(word)
+                api.call("UpsertChunks", text_chunks=[models.UpsertChunksRequestTextChunks(id=word, content=text)])
+                self.unanswered.discard(word)
+                self.chunks.add(word)
+            else:
+                self.unanswered.add(word)
+                self.jobs[word] = api.submit(text.encode(), f"{word}.txt")
+                self.unanswered.discard(word)
+            if self.chance.random() < 0.3:
+                self.delete_one(api)
+        except Exception:
+            return
+
+    def delete_one(self, api: Api):
+        ended = (word for word, job_id in self.jobs.items() if word not in self.unanswered and api.job(job_id).completed)
+        victim = next(ended, None) if self.chance.random() < 0.5 else next(iter(self.chunks - self.unanswered), None)
+        if victim is None:
+            return
+        self.unanswered.add(victim)
+        if victim in self.jobs:
+            api.call("DeleteDocument", file_name=f"{victim}.txt")
+            del self.jobs[victim]
+        else:
+            api.call("DeleteChunks", chunk_ids=[victim])
+            self.chunks.discard(victim)
+        self.unanswered.discard(victim)
+        self.deleted.add(victim)
+
+    def check(self, acknowledged, found: set[str]):
+        missing = set(acknowledged) - self.unanswered - found
+        assert not missing, f"acknowledged, but not found: {sorted(missing)}"
+        left = found & self.deleted
+        assert not left, f"deleted, but found: {sorted(left)}"
+
+
+def found_by_full_text(api: Api) -> set[str]:
+    only_text = {"HybridPathsSetting": {"paths": "fulltext"}}
+    matches = api.query("common", top_k=1000, hybrid_search_args=only_text)
+    assert {match.retrieval_source for match in matches} <= {2}
+    words = [match.content.split()[-1] for match in matches]
+    assert len(words) == len(set(words)), "something is there twice"
+    return set(words)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@needs("UpsertChunks")
+@needs("QueryContent", "hybrid_search_args")
+def test_texts_that_were_acknowledged_are_found_by_full_text_and_deleted_ones_are_not(tmp_path, seed):
+    """What full text looks in is in memory only, and made of the rows after each start."""
+    chance = random.Random(seed)
+    server = Server(tmp_path / "data", "--max-attempts", "10").start()
+    api = make_collection(make_namespace(make_client(server), ignore_ssl=True, read_timeout=10_000), embedding_model=None)
+    texts = Texts(chance)
+    try:
+        for _ in range(KILLS_PER_SEED):
+            stop = threading.Event()
+
+            def keep_changing(api=api, stop=stop):
+                while not stop.is_set():
+                    texts.change_one(api)
+
+            before = len(texts.chunks) + len(texts.jobs)
+            changer = threading.Thread(target=keep_changing)
+            changer.start()
+            wait_until(lambda before=before: len(texts.chunks) + len(texts.jobs) > before + 5, "acknowledged texts")
+            # Loaded, and followed from then on.
+            found_by_full_text(api)
+            time.sleep(chance.uniform(0, LONGEST_WAIT_S))  # the moment of the kill is the subject of the test
+            server.kill()
+            stop.set()
+            changer.join()
+            server.start()
+            api = reopened(server, api)
+            texts.check(texts.chunks, found_by_full_text(api))
+            for word, job_id in texts.jobs.items():
+                if word not in texts.unanswered:
+                    job = api.finished(job_id)
+                    assert job.status == "Success", f"{word}: {job.error}"
+            texts.check([*texts.chunks, *texts.jobs], found_by_full_text(api))
+        assert texts.deleted, "nothing was deleted, and so nothing was shown"
+    finally:
+        server.kill()

@@ -105,6 +105,15 @@ def test_paths_can_be_named(captioned):
 
 
 @has_modes
+@pytest.mark.ours
+def test_an_image_that_no_path_looks_for_is_refused(captioned):
+    only_text = {"HybridPathsSetting": {"paths": "fulltext"}}
+    with refused("InvalidParameter", 400) as seen:
+        captioned.query_image(pictures.photo("rocket.jpg"), "query.jpg", content="bulldog", hybrid_search_args=only_text)
+    assert "dense" in seen.message
+
+
+@has_modes
 @pytest.mark.sdk
 @pytest.mark.parametrize("declares_fields", [True, False])
 def test_what_the_vendors_endpoint_sends_together_works_on_images(captioned, api, declares_fields):

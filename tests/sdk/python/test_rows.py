@@ -192,6 +192,27 @@ def test_sparse_vectors_come_back(namespace):
     assert match.sparse_values.values.value == [1.5, 0.5]
 
 
+@pytest.mark.ours
+@needs("CreateVectorIndex", "type")
+def test_a_sparse_index_needs_sparse_vectors(namespace):
+    check_envelope(make_vectors(namespace, support_sparse=True).call("CreateVectorIndex", type="Sparse", metrics="ip"))
+    with refused("InvalidParameter", 400) as seen:
+        make_vectors(namespace).call("CreateVectorIndex", type="Sparse", metrics="ip")
+    assert "SupportSparse" in seen.message
+
+
+@pytest.mark.ours
+@needs("CreateCollection", "sparse_vector_index_config")
+def test_the_options_of_a_sparse_index_are_checked(namespace):
+    def config(algorithm):
+        return models.CreateCollectionRequestSparseVectorIndexConfig(algorithm=algorithm, hnsw_m=16)
+
+    make_vectors(namespace, support_sparse=True, sparse_vector_index_config=config("novam"))
+    with refused("InvalidParameter", 400) as seen:
+        make_vectors(namespace, support_sparse=True, sparse_vector_index_config=config("novad"))
+    assert "hnswflat, novam" in seen.message
+
+
 @pytest.mark.docs
 def test_a_known_id_is_updated_and_a_missing_one_is_made(vectors):
     upsert(vectors, row([0.0, 0.0, 1.0], "x", page=9), row([1.0, 1.0, 0.0]))

@@ -146,6 +146,12 @@ impl Config {
         }
     }
 
+    /// The length of its vectors.
+    pub(super) fn dimension(&self, folder: &Path) -> Result<u32, LoadError> {
+        u32::try_from(self.hidden_size)
+            .map_err(|_| LoadError::unsupported(folder.join(CONFIG), "hidden_size is out of range"))
+    }
+
     /// Tokens of the longest text that the model can read.
     pub(super) fn longest(&self) -> usize {
         self.max_position_embeddings - self.first_position()

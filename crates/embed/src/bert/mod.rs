@@ -72,9 +72,7 @@ impl Bert {
             info: EncoderInfo {
                 name: format!("{} ({name})", config.model_type),
                 fingerprint: fingerprint?,
-                dimension: u32::try_from(config.hidden_size).map_err(|_| {
-                    LoadError::unsupported(folder.join(CONFIG), "hidden_size is out of range")
-                })?,
+                dimension: config.dimension(folder)?,
                 precision: backend.precision,
             },
             reader,
@@ -153,6 +151,19 @@ fn find_weights(folder: &Path) -> Result<PathBuf, LoadError> {
         Ok(_) => Ok(preferred),
         Err(source) => Err(unreadable(preferred, source)),
     }
+}
+
+/// Makes sure that a folder holds a BERT, without reading all of its weights; the dimension of its vectors.
+///
+/// # Errors
+/// [`LoadError`], naming the file and what was expected of it.
+pub(crate) fn inspect(folder: &Path) -> Result<u32, LoadError> {
+    let config = Config::read(folder)?;
+    config::read_pooling(folder)?;
+    config::read_length(folder)?;
+    TensorFile::open(&find_weights(folder)?, &[Naming::HuggingFace])?;
+    Reader::open(&folder.join(TOKENIZER), config.longest(), config.vocab_size)?;
+    config.dimension(folder)
 }
 
 /// The files that matter to vectors, and the class of precision unless it is f32.

@@ -5,25 +5,40 @@ use thiserror::Error;
 /// Files of each layout beside the weights, and the weights by preference.
 const HUGGING_FACE: Wish = Wish {
     others: &["config.json", "tokenizer.json", "preprocessor_config.json"],
+    optional: &[],
     weights: ["model.safetensors", "pytorch_model.bin"],
 };
 const OPEN_CLIP: Wish = Wish {
     others: &["open_clip_config.json", "tokenizer.json"],
+    optional: &[],
     weights: ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"],
+};
+/// The last to be looked for: a CLIP has these files, too.
+const TEXT: Wish = Wish {
+    others: &["config.json", "tokenizer.json"],
+    optional: &[
+        "modules.json",
+        "sentence_bert_config.json",
+        "1_Pooling/config.json",
+    ],
+    weights: ["model.safetensors", "pytorch_model.bin"],
 };
 
 struct Wish {
     others: &'static [&'static str],
+    /// What matters where it is there.
+    optional: &'static [&'static str],
     weights: [&'static str; 2],
 }
 
-/// A repository that has neither layout whole.
+/// A repository that has no layout whole.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "it has neither the files of a CLIP in the Hugging Face layout ({HF}) nor in open_clip's ({OC}); found {}",
+    "it has neither the files of a CLIP in the Hugging Face layout ({HF}) or in open_clip's ({OC}), nor those of a text model ({T}); found {}",
     if found.is_empty() { "nothing".to_owned() } else { found.join(", ") },
     HF = listed(&HUGGING_FACE),
-    OC = listed(&OPEN_CLIP)
+    OC = listed(&OPEN_CLIP),
+    T = listed(&TEXT)
 )]
 pub struct FileChoiceError {
     /// Some of what it has.
@@ -42,12 +57,13 @@ fn listed(wish: &Wish) -> String {
 /// The files to fetch, the weights last: small ones that are wrong are then noticed first.
 pub(super) fn choose(present: &[String]) -> Result<Vec<String>, FileChoiceError> {
     let has = |name: &str| present.iter().any(|file| file == name);
-    for wish in [HUGGING_FACE, OPEN_CLIP] {
+    for wish in [HUGGING_FACE, OPEN_CLIP, TEXT] {
         let weights = wish.weights.into_iter().find(|name| has(name));
         if let Some(weights) = weights
             && wish.others.iter().all(|name| has(name))
         {
-            let names = wish.others.iter().copied().chain([weights]);
+            let optional = wish.optional.iter().filter(|name| has(name));
+            let names = (wish.others.iter().chain(optional).copied()).chain([weights]);
             return Ok(names.map(str::to_owned).collect());
         }
     }
@@ -101,6 +117,38 @@ mod tests {
                 "tokenizer.json",
                 "open_clip_model.safetensors"
             ]
+        );
+    }
+
+    #[test]
+    fn text_model_comes_with_what_says_how_it_is_pooled() {
+        let sentence_transformer = [
+            "1_Pooling/config.json",
+            "README.md",
+            "config.json",
+            "model.safetensors",
+            "modules.json",
+            "onnx/model.onnx",
+            "pytorch_model.bin",
+            "sentence_bert_config.json",
+            "tokenizer.json",
+            "vocab.txt",
+        ];
+        assert_eq!(
+            chosen(&sentence_transformer).unwrap(),
+            [
+                "config.json",
+                "tokenizer.json",
+                "modules.json",
+                "sentence_bert_config.json",
+                "1_Pooling/config.json",
+                "model.safetensors"
+            ]
+        );
+        let plain = ["config.json", "pytorch_model.bin", "tokenizer.json"];
+        assert_eq!(
+            chosen(&plain).unwrap(),
+            ["config.json", "tokenizer.json", "pytorch_model.bin"]
         );
     }
 

@@ -244,10 +244,7 @@ pub(super) fn copy(
     folder: &Path,
     progress: &mut dyn PullProgress,
 ) -> Result<Fetched, PullError> {
-    let mut present = Vec::new();
-    for entry in fs::read_dir(from)? {
-        present.extend(entry?.file_name().into_string());
-    }
+    let mut present = names(from)?;
     present.sort_unstable();
     let names = choose(&present).map_err(|source| PullError::Choice {
         repository: from.display().to_string(),
@@ -259,6 +256,7 @@ pub(super) fn copy(
         let mut source = fs::File::open(from.join(&name))?;
         progress.start(&name, source.metadata()?.len());
         let to = folder.join(&name);
+        fs::create_dir_all(to.parent().expect("below the folder"))?;
         let mut target = fs::File::create(&to)?;
         let mut buffer = vec![0; 1 << 20];
         loop {
@@ -273,4 +271,25 @@ pub(super) fn copy(
         files.push((name, to));
     }
     Ok((from.canonicalize()?.display().to_string(), files))
+}
+
+/// Files in a folder and in those right below it, where pooling is described, as a repository lists them.
+fn names(folder: &Path) -> Result<Vec<String>, PullError> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if !entry.path().is_dir() {
+            names.push(name);
+            continue;
+        }
+        for inner in fs::read_dir(entry.path())? {
+            if let Ok(inner) = inner?.file_name().into_string() {
+                names.push(format!("{name}/{inner}"));
+            }
+        }
+    }
+    Ok(names)
 }

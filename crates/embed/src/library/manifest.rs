@@ -26,7 +26,7 @@ pub struct Manifest {
 /// A file of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestFile {
-    /// Without folders.
+    /// With the folder below the model's that it is in, if it is in one.
     pub name: String,
     /// Its length.
     pub bytes: u64,

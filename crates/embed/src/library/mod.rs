@@ -13,6 +13,7 @@
 mod choice;
 mod error;
 mod hub;
+mod inspect;
 mod manifest;
 mod wanted;
 
@@ -24,11 +25,10 @@ use fs_err as fs;
 pub use self::choice::FileChoiceError;
 pub use self::error::{PullError, VerifyError};
 pub use self::hub::HubConfig;
+use self::inspect::Inspected;
 pub use self::manifest::{Manifest, ManifestFile};
 pub use self::wanted::{Wanted, WantedError};
 use crate::catalogue::Catalogue;
-use crate::clip::inspect;
-use crate::models::misfit;
 
 /// Holds pulls that have not ended.
 const UNFINISHED: &str = ".unfinished";
@@ -140,18 +140,17 @@ impl ModelLibrary {
         wanted.check_sums(&listed)?;
         for (file, path) in &files {
             // The hub's cache keeps the bytes behind a link.
-            fs::rename(path.canonicalize()?, fresh.join(file))?;
+            let place = fresh.join(file);
+            fs::create_dir_all(place.parent().expect("below the folder"))?;
+            fs::rename(path.canonicalize()?, place)?;
         }
         let manifest = Manifest::new(name, source, listed);
-        let (shape, dimension) = inspect(&fresh).map_err(|source| PullError::Unusable {
+        let found = Inspected::of(&fresh).map_err(|source| PullError::Unusable {
             name: name.to_owned(),
             source,
         })?;
         let catalogue = Catalogue::embedded();
-        if let Some(detail) = catalogue
-            .find(name)
-            .and_then(|entry| misfit(entry, shape, dimension))
-        {
+        if let Some(detail) = catalogue.find(name).and_then(|entry| found.misfit(entry)) {
             return Err(PullError::WrongModel {
                 name: name.to_owned(),
                 detail,
@@ -176,7 +175,7 @@ impl ModelLibrary {
             });
         };
         manifest.verify(&folder)?;
-        inspect(&folder)?;
+        Inspected::of(&folder)?;
         Ok(manifest)
     }
 }

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::error::PullError;
 use super::manifest::ManifestFile;
-use crate::catalogue::{Catalogue, ModelEntry, ModelKind};
+use crate::catalogue::{Catalogue, ModelEntry};
 
 /// The branch that a repository has unless it says otherwise.
 const DEFAULT_REVISION: &str = "main";
@@ -34,17 +34,9 @@ pub enum WantedError {
     },
     /// A model of the contract without public weights.
     #[error(
-        "{name} has no public weights; --model {name}=PATH lets a folder with another CLIP stand in for it"
+        "{name} has no public weights; `models pull hf:ORG/REPO --as {name}` lets others stand in for it, --model {name}=PATH those of a folder"
     )]
     NoWeights {
-        /// The model.
-        name: String,
-    },
-    /// A text model: their folders have another layout.
-    #[error(
-        "{name} is a text model, which is not pulled here; fetch a BERT's folder by other means and give it by --model {name}=PATH"
-    )]
-    TextModel {
         /// The model.
         name: String,
     },
@@ -83,11 +75,6 @@ impl Wanted {
                 names: entries.map(|entry| entry.name.clone()).collect(),
             });
         };
-        if entry.kind == ModelKind::Text {
-            return Err(WantedError::TextModel {
-                name: name.to_owned(),
-            });
-        }
         let Some(repository) = &entry.repository else {
             return Err(WantedError::NoWeights {
                 name: name.to_owned(),
@@ -200,6 +187,7 @@ mod tests {
         assert_eq!(model.name(), "clip-vit-b-32");
         assert_eq!(model.repository_name(), "openai/clip-vit-base-patch32");
         assert_eq!(model.revision(), "main");
+        assert_eq!(wanted("m3e-base").repository_name(), "moka-ai/m3e-base");
     }
 
     #[test]
@@ -221,7 +209,7 @@ mod tests {
         assert!(refusal("clip-vit-b-99").contains("clip-vit-b-32"));
         assert!(!refusal("clip-vit-b-99").contains("qwen3-vl-embedding"));
         assert!(refusal("qwen3-vl-embedding").contains("no public weights"));
-        assert!(refusal("m3e-base").contains("--model m3e-base=PATH"));
+        assert!(refusal("text-embedding-v3").contains("--as text-embedding-v3"));
         for text in [
             "hf:",
             "hf:a/b/c",

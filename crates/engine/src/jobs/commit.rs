@@ -10,6 +10,7 @@ use bytes::Bytes;
 use lookalike_media::ImageFormat;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use sqlx::{Sqlite, Transaction};
 
 use super::{
     ChunkFiles, JobFailure, Usage,
@@ -22,6 +23,7 @@ use crate::{
     error::EngineError,
     name::{CollectionName, FileName, ObjectId},
     objects::{Pinned, Written},
+    resident::Resident,
     store::{
         self, chunk::NewChunk, collection::CollectionRow, document::NewDocument, job::ClaimedJob,
     },
@@ -198,21 +200,66 @@ async fn store_images(
         };
         added.push(store::chunk::insert(&mut transaction, &chunk).await?);
     }
-    let mut index = resident.lock_for_change().await;
-    for (key, image) in added.iter().zip(&images) {
-        index
-            .insert(*key, &image.vector)
-            .map_err(EngineError::internal)?;
-    }
-    for key in removed {
-        index.remove(key);
-    }
-    inner.observe(&job.id, Stage::BeforeCommit);
-    let committed = || inner.observe(&job.id, Stage::AfterCommit);
-    index.commit(transaction, committed).await?;
-    inner.observe(&job.id, Stage::Indexed);
+    let vectors = images.iter().map(|image| &image.vector[..]);
+    let rows = Exchange {
+        added: added.into_iter().zip(vectors).collect(),
+        removed,
+    };
+    rows.commit(inner, job, (&resident, transaction)).await?;
     tracing::info!(images = images.len(), "job stored its images");
     Ok(true)
+}
+
+/// What a job puts in the place of what.
+pub(super) struct Exchange<'a> {
+    pub(super) added: Vec<(u64, &'a [f32])>,
+    pub(super) removed: Vec<u64>,
+}
+
+impl Exchange<'_> {
+    /// Commits the transaction that stores it and shows it to queries, all at once.
+    pub(super) async fn commit(
+        self,
+        inner: &Inner,
+        job: &ClaimedJob,
+        (resident, transaction): (&Resident, Transaction<'static, Sqlite>),
+    ) -> Result<(), EngineError> {
+        let mut index = resident.lock_for_change().await;
+        for (key, vector) in self.added {
+            index.insert(key, vector).map_err(EngineError::internal)?;
+        }
+        for key in self.removed {
+            index.remove(key);
+        }
+        inner.observe(&job.id, Stage::BeforeCommit);
+        let committed = || inner.observe(&job.id, Stage::AfterCommit);
+        index.commit(transaction, committed).await?;
+        inner.observe(&job.id, Stage::Indexed);
+        Ok(())
+    }
+}
+
+/// Commits a job that stores no rows.
+pub(super) async fn commit_dry_run(
+    inner: &Inner,
+    job: &ClaimedJob,
+    transaction: Transaction<'static, Sqlite>,
+) -> Result<(), EngineError> {
+    inner.observe(&job.id, Stage::BeforeCommit);
+    transaction.commit().await?;
+    inner.observe(&job.id, Stage::AfterCommit);
+    Ok(())
+}
+
+/// The kind of a file with a chunk a line.
+pub(super) const JSON_LINES: &str = "application/x-ndjson";
+
+/// Keeps a file that a job has made.
+pub(super) async fn write(inner: &Arc<Inner>, text: String) -> Result<Pinned, EngineError> {
+    let mut spool = inner.spool(u64::MAX).await?;
+    spool.write(Bytes::from(text)).await?;
+    let Written { object, .. } = spool.finish().await?;
+    Ok(object)
 }
 
 /// Stores the list of a dry run's images: JSON Lines as a chunk file has them (row 30).
@@ -228,36 +275,18 @@ async fn end_dry_run(
         lines.push_str(&json!({"page_content": "", "metadata": metadata}).to_string());
         lines.push('\n');
     }
-    let mut spool = inner.spool(u64::MAX).await?;
-    spool.write(Bytes::from(lines)).await?;
-    let Written { object, .. } = spool.finish().await?;
+    let file = write(inner, lines).await?;
     let now = clock::now();
     let mut transaction = inner.store.begin().await?;
-    store::object::insert(
-        &mut transaction,
-        &object.id(),
-        object.size(),
-        "application/x-ndjson",
-        now,
-    )
-    .await?;
-    let usage = Usage::default();
-    let ended = store::job::succeed(
-        &mut transaction,
-        job,
-        &inner.run,
-        usage,
-        ChunkFiles {
-            lines: Some(object.id()),
-            plain: None,
-        },
-        now,
-    )
-    .await?;
+    store::object::insert(&mut transaction, &file.id(), file.size(), JSON_LINES, now).await?;
+    let files = ChunkFiles {
+        lines: Some(file.id()),
+        plain: None,
+    };
+    let (run, usage) = (&inner.run, Usage::default());
+    let ended = store::job::succeed(&mut transaction, job, run, usage, files, now).await?;
     if ended {
-        inner.observe(&job.id, Stage::BeforeCommit);
-        transaction.commit().await?;
-        inner.observe(&job.id, Stage::AfterCommit);
+        commit_dry_run(inner, job, transaction).await?;
     }
     Ok(ended)
 }

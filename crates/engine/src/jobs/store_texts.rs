@@ -5,16 +5,18 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{ChunkFiles, Usage, commit::row_prefix, texts::plain_line};
+use super::{
+    ChunkFiles, Usage,
+    commit::{Exchange, JSON_LINES, commit_dry_run, row_prefix, write},
+    texts::plain_line,
+};
 use crate::{
     clock,
-    config::Stage,
     engine::Inner,
     error::EngineError,
-    objects::{Pinned, Written},
+    objects::Pinned,
     splitter::Splitting,
     store::{
         self, chunk::NewChunk, collection::CollectionRow, document::NewDocument, job::ClaimedJob,
@@ -72,9 +74,7 @@ pub(super) async fn end(
         return Ok(false);
     }
     if job.dry_run {
-        inner.observe(&job.id, Stage::BeforeCommit);
-        transaction.commit().await?;
-        inner.observe(&job.id, Stage::AfterCommit);
+        commit_dry_run(inner, job, transaction).await?;
         return Ok(true);
     }
     let original = text.source.id();
@@ -105,30 +105,15 @@ pub(super) async fn end(
         };
         added.push(store::chunk::insert(&mut transaction, &chunk).await?);
     }
-    let mut index = resident.lock_for_change().await;
-    for (key, chunk) in added.iter().zip(&text.chunks) {
-        index
-            .insert(*key, &chunk.vector)
-            .map_err(EngineError::internal)?;
-    }
-    for key in removed {
-        index.remove(key);
-    }
-    inner.observe(&job.id, Stage::BeforeCommit);
-    let committed = || inner.observe(&job.id, Stage::AfterCommit);
-    index.commit(transaction, committed).await?;
-    inner.observe(&job.id, Stage::Indexed);
+    let vectors = text.chunks.iter().map(|chunk| &chunk.vector[..]);
+    let rows = Exchange {
+        added: added.into_iter().zip(vectors).collect(),
+        removed,
+    };
+    rows.commit(inner, job, (&resident, transaction)).await?;
     tracing::info!(chunks = text.chunks.len(), "job stored its text");
     Ok(true)
 }
 
-const JSON_LINES: &str = "application/x-ndjson";
 /// Whatever the original's encoding: who opens it has to find it out as we did.
 const PLAIN_TEXT: &str = "text/plain";
-
-async fn write(inner: &Arc<Inner>, text: String) -> Result<Pinned, EngineError> {
-    let mut spool = inner.spool(u64::MAX).await?;
-    spool.write(Bytes::from(text)).await?;
-    let Written { object, .. } = spool.finish().await?;
-    Ok(object)
-}

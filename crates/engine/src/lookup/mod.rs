@@ -1,10 +1,10 @@
 //! Lists in memory of what a collection's rows hold: the words of their texts, the indices of their
 //! sparse vectors.
 //!
-//! [`crate::resident::Resident`] holds one of each a collection. Nothing is loaded before the first
-//! query that needs it; from then on whoever changes rows names them, and the next query reads those
-//! again and no others. Nothing of it is stored: rows are the truth, and reading them all again takes
-//! a second or two for a hundred thousand (docs/adr/0003).
+//! [`crate::resident::Resident`] holds one of each a collection. They are loaded in the background
+//! after the start, or by the first query that needs them; from then on whoever changes rows names
+//! them, and the next query reads those again and no others. Nothing of it is stored: rows are the
+//! truth, and reading them all again takes a second or two for a hundred thousand (docs/adr/0003).
 //!
 //! Invariant: as for [`crate::columns::ColumnCache`], [`Lookup::touch`] is called with the keys of
 //! all rows that change, under the collection's lock for change and before the commit, and whoever
@@ -56,8 +56,8 @@ pub(crate) struct Lookup<T: Table> {
     /// Held while rows are read, so that they are read once.
     state: tokio::sync::Mutex<Option<Kept<T>>>,
     touched: Mutex<Vec<u64>>,
-    /// Without a table there is nothing to remember changes for.
-    is_loaded: AtomicBool,
+    /// Without a table, or one that is being made, there is nothing to remember changes for.
+    is_followed: AtomicBool,
 }
 
 struct Kept<T: Table> {
@@ -70,7 +70,7 @@ impl<T: Table> Default for Lookup<T> {
         Self {
             state: tokio::sync::Mutex::default(),
             touched: Mutex::default(),
-            is_loaded: AtomicBool::new(false),
+            is_followed: AtomicBool::new(false),
         }
     }
 }
@@ -78,7 +78,7 @@ impl<T: Table> Default for Lookup<T> {
 impl<T: Table> Lookup<T> {
     /// Says that these rows were added, changed or removed; see the invariant of this module.
     pub(crate) fn touch(&self, keys: &[u64]) {
-        if self.is_loaded.load(Ordering::Acquire) {
+        if self.is_followed.load(Ordering::Acquire) {
             self.touched().extend(keys);
         }
     }
@@ -101,12 +101,41 @@ impl<T: Table> Lookup<T> {
             None => loaded(reader, recipe).await?,
         };
         self.touched().drain(..touched.len());
-        self.is_loaded.store(true, Ordering::Release);
+        self.is_followed.store(true, Ordering::Release);
         *state = Some(Kept {
             recipe: recipe.clone(),
             table: Arc::clone(&table),
         });
         Ok(table)
+    }
+
+    /// Loads the table before anybody asks. `searching` is the collection's lock for searching: it is
+    /// let go of as soon as changes are remembered, so that who makes them need not wait for the
+    /// rows to be read. Those that change meanwhile are read again when somebody asks.
+    pub(crate) async fn load_ahead(
+        &self,
+        reader: &mut Reader<'_>,
+        recipe: &T::Recipe,
+        searching: impl Sized,
+    ) -> Result<(), EngineError> {
+        let mut state = self.state.lock().await;
+        if state.is_some() {
+            return Ok(());
+        }
+        self.is_followed.store(true, Ordering::Release);
+        drop(searching);
+        match loaded(reader, recipe).await {
+            Ok(table) => {
+                let recipe = recipe.clone();
+                *state = Some(Kept { recipe, table });
+                Ok(())
+            }
+            Err(error) => {
+                self.is_followed.store(false, Ordering::Release);
+                self.touched().clear();
+                Err(error)
+            }
+        }
     }
 
     fn touched(&self) -> std::sync::MutexGuard<'_, Vec<u64>> {

@@ -53,6 +53,13 @@ impl ContentPlan {
             full_text: no_text,
         };
         let paths = hybrid.paths(DEFAULT_PATHS, obstacles)?;
+        if query.image.is_some() && !paths.dense {
+            return Err(EngineError::invalid(
+                "FileUrl",
+                "an image is looked for by the path dense, which HybridPathsSetting.paths does not \
+                 name",
+            ));
+        }
         let fusion = hybrid.fusion_of(paths);
         if fusion.is_some() {
             check_alone(query.offset, &query.order_by)?;

@@ -186,10 +186,11 @@ impl Engine {
         let window = Window::checked(top_k, query.offset)?;
         let fields = shown_fields(&row.collection.columns, &query.metadata_fields)?;
         let conditions = inner.conditions(&row.collection, &query.filter, &query.order_by)?;
+        let model = resident::model_of(&inner.models, &row)?;
+        vector::check_model(query, &model)?;
         let plan = ContentPlan::of(query, &row.collection)?;
         inner.check_query_text(query)?;
         let _permit = inner.query_permit()?;
-        let model = resident::model_of(&inner.models, &row)?;
         let is_text = model.kind() == ModelKind::Text;
         let rerank = Rerank::checked(&query.rerank, &row.collection.columns)?.filter(|_| is_text);
         let mut sought: Sought = plan.texts(query, &row.collection);

@@ -14,6 +14,21 @@ use crate::{
     jobs::{ENTRIES_AN_IMAGE, Source, Usage},
 };
 
+/// Whether a model can embed what a query looks for (row 11), also where another path is asked.
+pub(super) fn check_model(query: &QueryContent, model: &ServedModel) -> Result<(), EngineError> {
+    if query.image.is_none() || model.kind() == ModelKind::Image {
+        return Ok(());
+    }
+    Err(EngineError::invalid(
+        "FileUrl",
+        format!(
+            "an image cannot be looked for in the collection '{}': its model {} embeds texts only",
+            query.collection,
+            model.model()
+        ),
+    ))
+}
+
 impl Inner {
     /// The query's vector and its price.
     pub(super) async fn embed_query(
@@ -21,17 +36,6 @@ impl Inner {
         query: &QueryContent,
         model: &ServedModel,
     ) -> Result<(Vec<f32>, Usage), EngineError> {
-        if query.image.is_some() && model.kind() == ModelKind::Text {
-            return Err(EngineError::invalid(
-                "FileUrl",
-                format!(
-                    "an image cannot be looked for in the collection '{}': its model {} embeds texts \
-                     only",
-                    query.collection,
-                    model.model()
-                ),
-            ));
-        }
         match (&query.image, query.looked_for_text()) {
             (Some(image), text) => {
                 if text.is_some() && query.hybrid == HybridSearch::default() {

@@ -243,6 +243,45 @@ async fn a_deleted_collection_comes_back_empty() {
     assert!(search(&engine, &text_query("red")).await.matches.is_empty());
 }
 
+/// `SparseRetrievalFields` gives rows sparse vectors as `SupportSparse` does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sparse_index_needs_sparse_vectors() {
+    let engine = engine().await;
+    let public = NamespaceName::default;
+    let made = async |name: &str, support_sparse, fields: &str| {
+        let new = NewCollection {
+            metadata: r#"{"title":"text"}"#.to_owned(),
+            support_sparse,
+            sparse_fields: fields.to_owned(),
+            ..NewCollection::new(public(), collection(name))
+        };
+        let created = engine.create_document_collection(&manager(), &new).await;
+        created.unwrap();
+        let index = NewVectorIndex {
+            namespace: public(),
+            collection: collection(name),
+            kind: IndexKind::Sparse,
+            dimension: None,
+            metric: None,
+            options: IndexOptions::default(),
+        };
+        engine.create_vector_index(&manager(), &index).await
+    };
+    made("supported", true, "").await.unwrap();
+    made("fields", false, "title").await.unwrap();
+    let refused = made("plain", false, "").await;
+    assert!(
+        matches!(&refused, Err(EngineError::Invalid { field: "Type", reason })
+            if reason.contains("SupportSparse")),
+        "{refused:?}"
+    );
+    let plain = collection("plain");
+    engine
+        .delete_vector_index(&manager(), &public(), &plain, IndexKind::Sparse)
+        .await
+        .expect("what is not there is deleted");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn vector_indexes_are_checked_and_written_down() {
     let engine = engine().await;
@@ -261,10 +300,6 @@ async fn vector_indexes_are_checked_and_written_down() {
             .await
             .unwrap();
     }
-    engine
-        .create_vector_index(&manager(), &new(IndexKind::Sparse, None))
-        .await
-        .unwrap();
     for dimension in [None, Some(511)] {
         let dense = new(IndexKind::Dense, dimension);
         let outcome = engine.create_vector_index(&manager(), &dense).await;

@@ -286,6 +286,35 @@ async fn images_are_found_by_what_the_vendors_endpoint_sends() {
     }
 }
 
+/// ours: an image that no path looks for is not passed over in silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_needs_the_path_dense() {
+    let engine = gallery(DataLocation::Memory).await;
+    let image = lookalike_engine::ImageQuery {
+        source: uploaded(&engine, &plain(RED)).await,
+        file_name: Some(file("query.bmp")),
+    };
+    for (paths, is_taken) in [
+        ("fulltext", false),
+        ("sparse", false),
+        ("sparse,fulltext", false),
+        ("dense", true),
+        ("dense,fulltext", true),
+    ] {
+        let args = json!({"HybridPathsSetting": {"paths": paths}});
+        let asked = QueryContent {
+            image: Some(image.clone()),
+            ..query("apple", hybrid("", args))
+        };
+        let outcome = engine.query(&access(), &asked).await;
+        if is_taken {
+            assert_eq!(outcome.unwrap().usage.entries, 2, "{paths}: it is embedded");
+        } else {
+            assert_eq!(invalid_field(outcome), "FileUrl", "{paths}");
+        }
+    }
+}
+
 /// docs: filters bound every path; full text follows rows as they change.
 #[tokio::test(flavor = "multi_thread")]
 async fn text_follows_the_rows() {

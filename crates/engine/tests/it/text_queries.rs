@@ -2,8 +2,8 @@
 
 use lookalike_embed::{Models, ModelsConfig};
 use lookalike_engine::{
-    DataLocation, Engine, EngineError, ImageQuery, Metric, QueryContent, RecallWindow,
-    RerankOptions, SplitOptions, SubmitUpload, TextChunk, UpsertChunks, WindowRow,
+    DataLocation, Engine, EngineError, HybridSearch, ImageQuery, Metric, QueryContent,
+    RecallWindow, RerankOptions, SplitOptions, SubmitUpload, TextChunk, UpsertChunks, WindowRow,
 };
 use serde_json::json;
 
@@ -152,18 +152,32 @@ async fn image_cannot_be_looked_for_among_texts() {
         source: uploaded(&engine, &plain([1, 2, 3])).await,
         file_name: Some(file("q.bmp")),
     };
-    let query = QueryContent {
+    let by_image = QueryContent {
         image: Some(image),
         ..QueryContent::new(collection(NOTES))
     };
-    let Err(EngineError::Invalid {
-        field: "FileUrl",
-        reason,
-    }) = engine.query(&access(), &query).await
-    else {
-        panic!("not refused")
+    // Beside a text that is looked for as well, and where only that is.
+    let with_text = QueryContent {
+        text: Some("alpha".to_owned()),
+        ..by_image.clone()
     };
-    assert!(reason.contains("text-embedding-v3"), "{reason}");
+    let only_text = QueryContent {
+        hybrid: HybridSearch {
+            args: metadata(json!({"HybridPathsSetting": {"paths": "fulltext"}})),
+            ..HybridSearch::default()
+        },
+        ..with_text.clone()
+    };
+    for query in [by_image, with_text, only_text] {
+        let Err(EngineError::Invalid {
+            field: "FileUrl",
+            reason,
+        }) = engine.query(&access(), &query).await
+        else {
+            panic!("not refused")
+        };
+        assert!(reason.contains("text-embedding-v3"), "{reason}");
+    }
     // And images take no notice of reranking.
     indexed(&engine, "a.bmp", &plain([1, 2, 3])).await;
     let query = QueryContent {

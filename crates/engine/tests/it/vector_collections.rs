@@ -126,6 +126,16 @@ async fn senseless_collections_are_refused() {
             },
         ),
         (
+            "SparseVectorIndexConfig",
+            NewVectorCollection {
+                sparse_index: IndexOptions {
+                    algorithm: Some("novad".to_owned()),
+                    ..IndexOptions::default()
+                },
+                ..good()
+            },
+        ),
+        (
             "HnswM",
             NewVectorCollection {
                 index: IndexOptions {

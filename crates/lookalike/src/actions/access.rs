@@ -3,33 +3,43 @@
 use lookalike_engine::{
     EngineError, InstanceId, ManagerAccess, NamespaceAccess, NamespaceName, Secret,
 };
-use lookalike_wire::ApiError;
+use lookalike_wire::{
+    ApiError,
+    dto::{self, NamesInstance as _},
+};
 
 use crate::error::Failure;
 
-/// The manager account of an instance.
-pub fn manager(
-    instance: &str,
-    account: String,
-    password: &lookalike_wire::Secret,
-) -> Result<ManagerAccess, Failure> {
+/// A request of an instance's manager.
+pub trait OfManager {
+    fn instance(&self) -> &str;
+    fn account(&self) -> &str;
+    fn password(&self) -> &lookalike_wire::Secret;
+}
+
+/// A request that acts in a namespace.
+pub trait InNamespace {
+    fn instance(&self) -> &str;
+    /// `public` when it names none.
+    fn namespace(&self) -> Option<&str>;
+    fn password(&self) -> &lookalike_wire::Secret;
+}
+
+/// The manager account that a request gives.
+pub fn manager(request: &impl OfManager) -> Result<ManagerAccess, Failure> {
     Ok(ManagerAccess {
-        instance: InstanceId::new(instance).map_err(EngineError::from)?,
-        account,
-        password: secret(password),
+        instance: InstanceId::new(request.instance()).map_err(EngineError::from)?,
+        account: request.account().to_owned(),
+        password: secret(request.password()),
     })
 }
 
-/// A namespace with its password; `public` when none is named.
-pub fn namespace(
-    instance: &str,
-    name: Option<String>,
-    password: &lookalike_wire::Secret,
-) -> Result<NamespaceAccess, Failure> {
+/// The namespace that a request acts in, with the password that it gives.
+pub fn namespace(request: &impl InNamespace) -> Result<NamespaceAccess, Failure> {
     Ok(NamespaceAccess {
-        instance: InstanceId::new(instance).map_err(EngineError::from)?,
-        namespace: namespace_name(name)?,
-        password: secret(password),
+        instance: InstanceId::new(request.instance()).map_err(EngineError::from)?,
+        namespace: namespace_name(request.namespace().map(str::to_owned))?,
+        password: secret(request.password()),
     })
 }
 
@@ -54,4 +64,91 @@ pub fn unsigned(field: &str, number: Option<i64>) -> Result<Option<u32>, Failure
                 .map_err(|_| ApiError::invalid(field, &format!("{number} is out of range")).into())
         })
         .transpose()
+}
+
+/// How requests name their instance.
+macro_rules! of_manager {
+    ($(|$request:ident| $instance:expr => $($of:ident)+;)+) => { $($(
+        impl OfManager for dto::$of {
+            fn instance(&self) -> &str {
+                let $request = self;
+                $instance
+            }
+            fn account(&self) -> &str {
+                &self.manager_account
+            }
+            fn password(&self) -> &lookalike_wire::Secret {
+                &self.manager_account_password
+            }
+        }
+    )+)+ };
+}
+
+of_manager! {
+    |request| &request.db_instance_id =>
+        CreateDocumentCollectionRequest
+        CreateVectorIndexRequest
+        DeleteVectorIndexRequest
+        GrantCollectionRequest;
+    |request| request.instance_id() =>
+        CreateCollectionRequest
+        CreateNamespaceRequest
+        DeleteNamespaceRequest
+        DescribeNamespaceRequest
+        InitVectorDatabaseRequest
+        ListNamespacesRequest;
+}
+
+/// How requests name their instance and their namespace.
+macro_rules! in_namespace {
+    ($(|$request:ident| $instance:expr, $namespace:expr => $($of:ident)+;)+) => { $($(
+        impl InNamespace for dto::$of {
+            fn instance(&self) -> &str {
+                let $request = self;
+                $instance
+            }
+            fn namespace(&self) -> Option<&str> {
+                let $request = self;
+                $namespace
+            }
+            fn password(&self) -> &lookalike_wire::Secret {
+                &self.namespace_password
+            }
+        }
+    )+)+ };
+}
+
+in_namespace! {
+    |request| &request.db_instance_id, request.namespace.as_deref() =>
+        CancelUploadDocumentJobRequest
+        DeleteChunksRequest
+        DeleteDocumentCollectionRequest
+        DeleteDocumentRequest
+        DescribeDocumentRequest
+        GetUploadDocumentJobRequest
+        ListChunksRequest
+        ListDocumentCollectionsRequest
+        ListDocumentsRequest
+        QueryContentRequest
+        UploadDocumentAsyncRequest
+        UpsertChunksRequest;
+    |request| request.instance_id(), request.namespace.as_deref() =>
+        CancelUpsertCollectionDataJobRequest
+        DeleteCollectionDataRequest
+        DeleteCollectionRequest
+        DescribeCollectionRequest
+        GetUpsertCollectionDataJobRequest
+        ListCollectionsRequest
+        ModifyCollectionRequest
+        QueryCollectionDataRequest
+        UpdateCollectionDataMetadataRequest
+        UpsertCollectionDataAsyncRequest
+        UpsertCollectionDataRequest;
+    |request| request.instance_id(), Some(&request.namespace) =>
+        CancelCreateIndexJobRequest
+        CreateIndexRequest
+        DeleteIndexRequest
+        DescribeCreateIndexJobRequest
+        DescribeIndexRequest
+        ListIndicesRequest;
 }

@@ -15,11 +15,7 @@ pub async fn upsert(
     call: &Call<'_>,
     request: UpsertChunksRequest,
 ) -> Result<UpsertChunksResponse, Failure> {
-    let namespace = access::namespace(
-        &request.db_instance_id,
-        request.namespace,
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let chunks = request.text_chunks.map(|chunks| chunks.0);
     let upsert = UpsertChunks {
         collection: collection::name(&request.collection)?,
@@ -63,11 +59,7 @@ pub async fn list(
     call: &Call<'_>,
     request: ListChunksRequest,
 ) -> Result<ListChunksResponse, Failure> {
-    let namespace = access::namespace(
-        &request.db_instance_id,
-        request.namespace,
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let list = ListChunks {
         collection: collection::name(&request.collection)?,
         file_name: request
@@ -114,11 +106,7 @@ pub async fn delete(
     call: &Call<'_>,
     request: DeleteChunksRequest,
 ) -> Result<DeleteChunksResponse, Failure> {
-    let namespace = access::namespace(
-        &request.db_instance_id,
-        request.namespace,
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let name = collection::name(&request.collection)?;
     let ids: Vec<String> = request
         .chunk_ids

@@ -16,13 +16,10 @@ pub async fn create(
     call: &Call<'_>,
     request: CreateDocumentCollectionRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let manager = access::manager(
-        &request.db_instance_id,
-        request.manager_account.clone(),
-        &request.manager_account_password,
-    )?;
+    let manager = access::manager(&request)?;
     let new = NewCollection {
         index: index_options::of_collection(&request)?,
+        sparse_index: index_options::of_sparse(request.sparse_vector_index_config.as_ref())?,
         namespace: access::namespace_name(request.namespace)?,
         name: name(&request.collection)?,
         embedding_model: request.embedding_model,
@@ -52,11 +49,7 @@ pub async fn list(
     call: &Call<'_>,
     request: ListDocumentCollectionsRequest,
 ) -> Result<ListDocumentCollectionsResponse, Failure> {
-    let namespace = access::namespace(
-        &request.db_instance_id,
-        request.namespace,
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let collections = call
         .app
         .engine
@@ -78,11 +71,7 @@ pub async fn delete(
     call: &Call<'_>,
     request: DeleteDocumentCollectionRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let namespace = access::namespace(
-        &request.db_instance_id,
-        request.namespace,
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     call.app
         .engine
         .delete_document_collection(&namespace, &name(&request.collection)?)

@@ -14,11 +14,7 @@ pub async fn list(
     call: &Call<'_>,
     request: ListDocumentsRequest,
 ) -> Result<ListDocumentsResponse, Failure> {
-    let namespace = access::namespace(
-        &request.db_instance_id,
-        request.namespace,
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let page = Page {
         max_results: access::unsigned("MaxResults", request.max_results)?,
         next_token: request.next_token,
@@ -49,11 +45,7 @@ pub async fn describe(
     call: &Call<'_>,
     request: DescribeDocumentRequest,
 ) -> Result<DescribeDocumentResponse, Failure> {
-    let namespace = access::namespace(
-        &request.db_instance_id,
-        request.namespace,
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let file_name = file_name(&request.file_name)?;
     let (engine, collection) = (&call.app.engine, collection::name(&request.collection)?);
     let document = engine
@@ -95,11 +87,7 @@ pub async fn delete(
     call: &Call<'_>,
     request: DeleteDocumentRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let namespace = access::namespace(
-        &request.db_instance_id,
-        request.namespace,
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let file_name = file_name(&request.file_name)?;
     call.app
         .engine

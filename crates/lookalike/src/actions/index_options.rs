@@ -2,7 +2,8 @@
 
 use lookalike_engine::{EngineError, IndexOptions};
 use lookalike_wire::dto::{
-    CreateCollectionRequest, CreateDocumentCollectionRequest, CreateVectorIndexRequest,
+    CreateCollectionRequest, CreateDocumentCollectionRequest, CreateVectorIndexRequest, Json,
+    SparseVectorIndexConfig,
 };
 
 use super::access::unsigned;
@@ -55,6 +56,19 @@ pub fn of_index(request: &CreateVectorIndexRequest) -> Result<IndexOptions, Fail
         external_storage: unsigned("ExternalStorage", request.external_storage)?,
         nlist: unsigned("Nlist", request.nlist)?,
         rabitq_bits: unsigned("RabitqBits", request.rabitq_bits)?,
+    })
+}
+
+/// Those of the index over sparse vectors that comes with a collection.
+pub fn of_sparse(config: Option<&Json<SparseVectorIndexConfig>>) -> Result<IndexOptions, Failure> {
+    let Some(Json(config)) = config else {
+        return Ok(IndexOptions::default());
+    };
+    Ok(IndexOptions {
+        algorithm: config.algorithm.clone(),
+        hnsw_m: unsigned("HnswM", config.hnsw_m)?,
+        hnsw_ef_construction: unsigned("HnswEfConstruction", config.hnsw_ef_construction)?,
+        ..IndexOptions::default()
     })
 }
 

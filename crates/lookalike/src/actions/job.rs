@@ -19,11 +19,7 @@ pub async fn upload(
     call: &Call<'_>,
     request: UploadDocumentAsyncRequest,
 ) -> Result<UploadDocumentAsyncResponse, Failure> {
-    let namespace = access::namespace(
-        &request.db_instance_id,
-        request.namespace,
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let upload = SubmitUpload {
         collection: collection::name(&request.collection)?,
         file_name: document::file_name(&request.file_name)?,
@@ -62,11 +58,7 @@ pub async fn get(
     call: &Call<'_>,
     request: GetUploadDocumentJobRequest,
 ) -> Result<GetUploadDocumentJobResponse, Failure> {
-    let namespace = access::namespace(
-        &request.db_instance_id,
-        request.namespace,
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let job = call
         .app
         .engine
@@ -90,11 +82,7 @@ pub async fn cancel(
     call: &Call<'_>,
     request: CancelUploadDocumentJobRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let namespace = access::namespace(
-        &request.db_instance_id,
-        request.namespace,
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     call.app
         .engine
         .cancel_job(

@@ -6,7 +6,7 @@ use lookalike_engine::{EngineError, ManagerAccess, NamespaceName};
 use lookalike_wire::dto::{
     Acknowledgement, CreateNamespaceRequest, DeleteNamespaceRequest, DescribeNamespaceRequest,
     DescribeNamespaceResponse, InitVectorDatabaseRequest, ListNamespacesRequest,
-    ListNamespacesResponse, MESSAGE_SUCCESSFUL, NamesInstance, NamespaceList, STATUS_SUCCESS,
+    ListNamespacesResponse, MESSAGE_SUCCESSFUL, NamespaceList, STATUS_SUCCESS,
 };
 
 use super::{Call, access};
@@ -16,11 +16,7 @@ pub async fn init_vector_database(
     call: &Call<'_>,
     request: InitVectorDatabaseRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let manager = access::manager(
-        request.instance_id(),
-        request.manager_account.clone(),
-        &request.manager_account_password,
-    )?;
+    let manager = access::manager(&request)?;
     call.app.engine.init_vector_database(&manager).await?;
     Ok(Acknowledgement::success(call.request_id()))
 }
@@ -29,11 +25,7 @@ pub async fn create(
     call: &Call<'_>,
     request: CreateNamespaceRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let manager = access::manager(
-        request.instance_id(),
-        request.manager_account.clone(),
-        &request.manager_account_password,
-    )?;
+    let manager = access::manager(&request)?;
     let name = access::namespace_name(request.namespace)?;
     call.app
         .engine
@@ -50,11 +42,7 @@ pub async fn describe(
     call: &Call<'_>,
     request: DescribeNamespaceRequest,
 ) -> Result<DescribeNamespaceResponse, Failure> {
-    let manager = access::manager(
-        request.instance_id(),
-        request.manager_account.clone(),
-        &request.manager_account_password,
-    )?;
+    let manager = access::manager(&request)?;
     let namespace = call
         .app
         .engine
@@ -75,11 +63,7 @@ pub async fn list(
     call: &Call<'_>,
     request: ListNamespacesRequest,
 ) -> Result<ListNamespacesResponse, Failure> {
-    let manager = access::manager(
-        request.instance_id(),
-        request.manager_account.clone(),
-        &request.manager_account_password,
-    )?;
+    let manager = access::manager(&request)?;
     let names: Vec<String> = call
         .app
         .engine
@@ -103,11 +87,7 @@ pub async fn delete(
     call: &Call<'_>,
     request: DeleteNamespaceRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let manager = access::manager(
-        request.instance_id(),
-        request.manager_account.clone(),
-        &request.manager_account_password,
-    )?;
+    let manager = access::manager(&request)?;
     call.app
         .engine
         .delete_namespace(&manager, &name(&request.namespace)?)

@@ -16,11 +16,7 @@ pub async fn query_content(
     call: &Call<'_>,
     request: QueryContentRequest,
 ) -> Result<QueryContentResponse, Failure> {
-    let namespace = access::namespace(
-        &request.db_instance_id,
-        request.namespace,
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let valid_seconds = url_expiration::seconds(request.url_expiration.as_deref())?;
     let recall_window = request
         .recall_window

@@ -14,19 +14,14 @@ use lookalike_wire::dto::{
 };
 use lookalike_wire::{ApiError, ErrorCode};
 
-use super::vector_collection::access;
-use super::{Call, collection, job, source};
+use super::{Call, access, collection, job, source};
 use crate::error::Failure;
 
 pub async fn upsert(
     call: &Call<'_>,
     request: UpsertCollectionDataRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let namespace = access(
-        &request,
-        request.namespace.as_deref(),
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     check_size(call)?;
     let rows = request.rows.map(|rows| rows.0.0).unwrap_or_default();
     let upsert = UpsertRows {
@@ -45,11 +40,7 @@ pub async fn upsert_file(
     call: &Call<'_>,
     request: UpsertCollectionDataAsyncRequest,
 ) -> Result<JobAccepted, Failure> {
-    let namespace = access(
-        &request,
-        request.namespace.as_deref(),
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let rows = SubmitRows {
         collection: collection::name(&request.collection)?,
         source: source::of_url(call, &request.file_url)?,
@@ -67,11 +58,7 @@ pub async fn get_job(
     call: &Call<'_>,
     request: GetUpsertCollectionDataJobRequest,
 ) -> Result<CollectionJobResponse, Failure> {
-    let namespace = access(
-        &request,
-        request.namespace.as_deref(),
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let (name, id) = (
         collection::name(&request.collection)?,
         job::job_id(request.job_id)?,
@@ -89,11 +76,7 @@ pub async fn cancel_job(
     call: &Call<'_>,
     request: CancelUpsertCollectionDataJobRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let namespace = access(
-        &request,
-        request.namespace.as_deref(),
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let (name, id) = (
         collection::name(&request.collection)?,
         job::job_id(request.job_id)?,
@@ -109,11 +92,7 @@ pub async fn delete(
     call: &Call<'_>,
     request: DeleteCollectionDataRequest,
 ) -> Result<AppliedRows, Failure> {
-    let namespace = access(
-        &request,
-        request.namespace.as_deref(),
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let delete = DeleteRows {
         collection: collection::name(&request.collection)?,
         data: request.values().map_err(ApiError::from)?,
@@ -127,11 +106,7 @@ pub async fn update(
     call: &Call<'_>,
     request: UpdateCollectionDataMetadataRequest,
 ) -> Result<AppliedRows, Failure> {
-    let namespace = access(
-        &request,
-        request.namespace.as_deref(),
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let update = UpdateRows {
         collection: collection::name(&request.collection)?,
         ids: request.ids.map(|ids| ids.0).unwrap_or_default(),
@@ -146,11 +121,7 @@ pub async fn query(
     call: &Call<'_>,
     request: QueryCollectionDataRequest,
 ) -> Result<QueryCollectionDataResponse, Failure> {
-    let namespace = access(
-        &request,
-        request.namespace.as_deref(),
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     refuse_joins(&request)?;
     let with_total = request.offset.is_some();
     let sparse = request

@@ -1,19 +1,19 @@
 //! Scalar indexes and the jobs that made them.
 
-use lookalike_engine::{EngineError, IndexName, JobStatus, NamespaceAccess, NewScalarIndex};
+use lookalike_engine::{EngineError, IndexName, JobStatus, NewScalarIndex};
 use lookalike_wire::ApiError;
 use lookalike_wire::dto::{
     Acknowledgement, CancelCreateIndexJobRequest, CollectionJob, CollectionJobResponse,
     CreateIndexRequest, DeleteIndexRequest, DescribeCreateIndexJobRequest, DescribeIndexRequest,
     DescribeIndexResponse, IndexItem, Indices, JobAccepted, ListIndicesRequest,
-    ListIndicesResponse, MESSAGE_SUCCESS, NamesInstance, STATUS_SUCCESS,
+    ListIndicesResponse, MESSAGE_SUCCESS, STATUS_SUCCESS,
 };
 
 use super::{Call, access, collection, job};
 use crate::error::Failure;
 
 pub async fn create(call: &Call<'_>, request: CreateIndexRequest) -> Result<JobAccepted, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access::namespace(&request)?;
     let new = NewScalarIndex {
         collection: collection::name(&request.collection)?,
         field: (request.index_field).ok_or_else(|| ApiError::missing("IndexField"))?,
@@ -33,7 +33,7 @@ pub async fn describe(
     call: &Call<'_>,
     request: DescribeIndexRequest,
 ) -> Result<DescribeIndexResponse, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access::namespace(&request)?;
     let (collection, name) = (
         collection::name(&request.collection)?,
         index_name(&request.index_name)?,
@@ -58,7 +58,7 @@ pub async fn list(
     call: &Call<'_>,
     request: ListIndicesRequest,
 ) -> Result<ListIndicesResponse, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access::namespace(&request)?;
     let collection = collection::name(&request.collection)?;
     let indexes = call
         .app
@@ -85,7 +85,7 @@ pub async fn delete(
     call: &Call<'_>,
     request: DeleteIndexRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access::namespace(&request)?;
     call.app
         .engine
         .delete_index(
@@ -101,7 +101,7 @@ pub async fn describe_job(
     call: &Call<'_>,
     request: DescribeCreateIndexJobRequest,
 ) -> Result<CollectionJobResponse, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access::namespace(&request)?;
     let id = job::job_id(request.job_id)?;
     let made = call
         .app
@@ -128,7 +128,7 @@ pub async fn cancel_job(
     call: &Call<'_>,
     request: CancelCreateIndexJobRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let namespace = access(&request, &request.namespace, &request.namespace_password)?;
+    let namespace = access::namespace(&request)?;
     call.app
         .engine
         .cancel_index_job(
@@ -138,15 +138,6 @@ pub async fn cancel_job(
         )
         .await?;
     Ok(Acknowledgement::success(call.request_id()))
-}
-
-/// These requests must name their namespace.
-fn access(
-    request: &impl NamesInstance,
-    namespace: &str,
-    password: &lookalike_wire::Secret,
-) -> Result<NamespaceAccess, Failure> {
-    access::namespace(request.instance_id(), Some(namespace.to_owned()), password)
 }
 
 fn index_name(text: &str) -> Result<IndexName, Failure> {

@@ -1,8 +1,7 @@
 //! Vector collections, and what is done to collections of either kind.
 
 use lookalike_engine::{
-    EngineError, Grant, InstanceId, NamespaceAccess, NewGrant, NewVectorCollection,
-    metric_from_name, metric_name,
+    EngineError, Grant, InstanceId, NewGrant, NewVectorCollection, metric_from_name, metric_name,
 };
 use lookalike_wire::ApiError;
 use lookalike_wire::dto::{
@@ -23,13 +22,10 @@ pub async fn create(
     call: &Call<'_>,
     request: CreateCollectionRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let manager = access::manager(
-        request.instance_id(),
-        request.manager_account.clone(),
-        &request.manager_account_password,
-    )?;
+    let manager = access::manager(&request)?;
     let new = NewVectorCollection {
         index: index_options::of_vector_collection(&request)?,
+        sparse_index: index_options::of_sparse(request.sparse_vector_index_config.as_ref())?,
         namespace: access::namespace_name(request.namespace)?,
         name: collection::name(&request.collection)?,
         dimension: access::unsigned("Dimension", request.dimension)?,
@@ -52,11 +48,7 @@ pub async fn describe(
     call: &Call<'_>,
     request: DescribeCollectionRequest,
 ) -> Result<DescribeCollectionResponse, Failure> {
-    let namespace = access(
-        &request,
-        request.namespace.as_deref(),
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let name = collection::name(&request.collection)?;
     let found = call.app.engine.collection(&namespace, &name).await?;
     let columns = found.columns.iter();
@@ -84,11 +76,7 @@ pub async fn list(
     call: &Call<'_>,
     request: ListCollectionsRequest,
 ) -> Result<ListCollectionsResponse, Failure> {
-    let namespace = access(
-        &request,
-        request.namespace.as_deref(),
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let names = call.app.engine.list_collections(&namespace).await?;
     Ok(ListCollectionsResponse {
         request_id: call.request_id(),
@@ -108,11 +96,7 @@ pub async fn modify(
     call: &Call<'_>,
     request: ModifyCollectionRequest,
 ) -> Result<ModifyCollectionResponse, Failure> {
-    let namespace = access(
-        &request,
-        request.namespace.as_deref(),
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let name = collection::name(&request.collection)?;
     let changed = call
         .app
@@ -131,11 +115,7 @@ pub async fn delete(
     call: &Call<'_>,
     request: DeleteCollectionRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let namespace = access(
-        &request,
-        request.namespace.as_deref(),
-        &request.namespace_password,
-    )?;
+    let namespace = access::namespace(&request)?;
     let name = collection::name(&request.collection)?;
     call.app.engine.delete_collection(&namespace, &name).await?;
     Ok(Acknowledgement::success(call.request_id()))
@@ -145,11 +125,7 @@ pub async fn grant(
     call: &Call<'_>,
     request: GrantCollectionRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let manager = access::manager(
-        &request.db_instance_id,
-        request.manager_account.clone(),
-        &request.manager_account_password,
-    )?;
+    let manager = access::manager(&request)?;
     let new = NewGrant {
         namespace: access::namespace_name(request.namespace)?,
         collection: collection::name(&request.collection)?,
@@ -183,17 +159,4 @@ pub async fn modify_configuration(
         db_instance_id: instance,
         error_message: None,
     })
-}
-
-/// The namespace that a request acts in.
-pub fn access(
-    request: &impl NamesInstance,
-    namespace: Option<&str>,
-    password: &lookalike_wire::Secret,
-) -> Result<NamespaceAccess, Failure> {
-    access::namespace(
-        request.instance_id(),
-        namespace.map(str::to_owned),
-        password,
-    )
 }

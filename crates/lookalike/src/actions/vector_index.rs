@@ -10,11 +10,7 @@ pub async fn create(
     call: &Call<'_>,
     request: CreateVectorIndexRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let manager = access::manager(
-        &request.db_instance_id,
-        request.manager_account.clone(),
-        &request.manager_account_password,
-    )?;
+    let manager = access::manager(&request)?;
     let new = NewVectorIndex {
         options: index_options::of_index(&request)?,
         namespace: access::namespace_name(request.namespace)?,
@@ -35,11 +31,7 @@ pub async fn delete(
     call: &Call<'_>,
     request: DeleteVectorIndexRequest,
 ) -> Result<Acknowledgement, Failure> {
-    let manager = access::manager(
-        &request.db_instance_id,
-        request.manager_account.clone(),
-        &request.manager_account_password,
-    )?;
+    let manager = access::manager(&request)?;
     let namespace = access::namespace_name(request.namespace)?;
     let collection = collection::name(&request.collection)?;
     let kind = kind(request.index_type.as_deref())?;

@@ -47,11 +47,7 @@ impl Hub {
     /// Hands out the files of a folder.
     pub fn of(folder: &Path) -> Self {
         let mut files = BTreeMap::new();
-        for entry in fs_err::read_dir(folder).unwrap() {
-            let entry = entry.unwrap();
-            let name = entry.file_name().into_string().unwrap();
-            files.insert(name, fs_err::read(entry.path()).unwrap());
-        }
+        collect(folder, "", &mut files);
         let shared = Arc::new(Shared {
             files,
             state: Mutex::default(),
@@ -59,8 +55,8 @@ impl Hub {
         let runtime = Runtime::new().unwrap();
         let app = Router::new()
             .route("/api/models/test/clip/revision/{revision}", get(list))
-            .route("/test/clip/resolve/{revision}/{file}", get(resolve))
-            .route("/stored/{file}", get(stored))
+            .route("/test/clip/resolve/{revision}/{*file}", get(resolve))
+            .route("/stored/{*file}", get(stored))
             .with_state(Arc::clone(&shared));
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
@@ -102,6 +98,19 @@ impl Hub {
         let state = self.state();
         let of_file = state.asked.iter().filter(|(name, _)| name == file);
         of_file.map(|(_, range)| range.clone()).collect()
+    }
+}
+
+/// The files of a folder and of those in it, by their paths.
+fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs_err::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = format!("{prefix}{}", path.file_name().unwrap().to_str().unwrap());
+        if path.is_dir() {
+            collect(&path, &format!("{name}/"), files);
+        } else {
+            files.insert(name, fs_err::read(path).unwrap());
+        }
     }
 }
 

@@ -103,6 +103,78 @@ fn pulled_model_is_listed_verified_and_served_offline() {
     );
 }
 
+/// ours: a BERT is pulled with what says how its vectors are pooled, and serves a text model.
+#[cfg(unix)]
+#[test]
+fn pulled_text_model_is_listed_verified_and_served_offline() {
+    let place = Place::new();
+    let hub = Hub::of(&goldens("bert-mean"));
+    assert_done(&place.pull(&hub, &["hf:test/clip", "--as", "text-embedding-v3"]));
+    assert_done(&place.pull(&hub, &["hf:test/clip"]));
+    drop(hub);
+    for file in [
+        "config.json",
+        "model.safetensors",
+        "1_Pooling/config.json",
+        "sentence_bert_config.json",
+    ] {
+        assert_eq!(
+            fs_err::read(place.pulled("text-embedding-v3").join(file)).unwrap(),
+            fs_err::read(goldens("bert-mean").join(file)).unwrap(),
+            "{file}"
+        );
+    }
+    let listed = stdout(&place.models(&["list"]));
+    for (name, parts) in [
+        ("text-embedding-v3", ["as a stand-in", COMMIT]),
+        (
+            "text2vec",
+            ["hf:GanymedeNil/text2vec-large-chinese", "Apache-2.0"],
+        ),
+        (
+            "m3e-base",
+            ["not here; hf:moka-ai/m3e-base", "see its page"],
+        ),
+        ("text-embedding-v4", ["stand-in", "not public"]),
+    ] {
+        let start = format!("{name} ");
+        let line = listed
+            .lines()
+            .find(|line| line.starts_with(&start))
+            .unwrap();
+        assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+    }
+    assert_done(&place.models(&["verify"]));
+
+    let server = Process::serve(place.data.path(), &[]);
+    let (_, text) = server.terminate();
+    assert!(
+        text.contains("bert (text-embedding-v3) as a STAND-IN"),
+        "{text}"
+    );
+}
+
+/// ours: a folder takes the place of the hub for text models, too; what they are not for is refused.
+#[test]
+fn text_model_serves_names_of_text_models_of_its_dimension() {
+    let place = Place::new();
+    let pull = |what: &str, from: &str| {
+        let from = goldens(from);
+        place.models(&["pull", what, "--from", from.to_str().unwrap()])
+    };
+    assert_refused(&pull("m3e-base", "bert-mean"), &["m3e-base", "768"]);
+    assert_refused(
+        &pull("clip-vit-b-32", "bert-mean"),
+        &["clip-vit-b-32", "they embed texts"],
+    );
+    assert_refused(&pull("m3e-base", "gelu-f32"), &["m3e-base", "a CLIP"]);
+    assert!(!place.pulled("m3e-base").exists());
+    assert_done(&pull("hf:any/bert", "roberta-first"));
+    let pulled = place.pulled("any--bert");
+    assert!(pulled.join("1_Pooling/config.json").is_file());
+    assert!(pulled.join("pytorch_model.bin").is_file());
+}
+
 /// ours: what a broken connection left is kept, and the next pull asks for the rest only.
 #[test]
 fn stopped_pull_goes_on_where_it_was() {

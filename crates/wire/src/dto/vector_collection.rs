@@ -23,8 +23,8 @@ request! {
         /// Comma list of keys of `metadata`.
         optional full_text_retrieval_fields: String = "FullTextRetrievalFields", Used;
         /// Text here, an integer in `CreateVectorIndex`.
-        optional hnsw_ef_construction: String = "HnswEfConstruction", Accepted;
-        optional hnsw_m: i64 = "HnswM", Accepted;
+        optional hnsw_ef_construction: String = "HnswEfConstruction", Used;
+        optional hnsw_m: i64 = "HnswM", Used;
         required manager_account: String = "ManagerAccount", Used;
         required manager_account_password: Secret = "ManagerAccountPassword", Used;
         /// JSON text, see [`CreateCollectionRequest::metadata_columns`].

@@ -13,8 +13,8 @@ request! {
         /// Required for a dense index; must be the collection's.
         optional dimension: i64 = "Dimension", Used;
         optional external_storage: i64 = "ExternalStorage", Accepted;
-        optional hnsw_ef_construction: i64 = "HnswEfConstruction", Accepted;
-        optional hnsw_m: i64 = "HnswM", Accepted;
+        optional hnsw_ef_construction: i64 = "HnswEfConstruction", Used;
+        optional hnsw_m: i64 = "HnswM", Used;
         required manager_account: String = "ManagerAccount", Used;
         required manager_account_password: Secret = "ManagerAccountPassword", Used;
         /// `l2`, `ip` or `cosine`.

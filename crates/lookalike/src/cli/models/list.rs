@@ -76,7 +76,10 @@ fn row(status: &ModelStatus, library: &ModelLibrary, given: &[ModelPath]) -> [St
     let (served_by, weights) = match (path, &pulled, &entry.repository) {
         (Some(model), _, _) => (status.label.clone(), model.path.display().to_string()),
         (None, Ok(Some((_, manifest))), _) => (
-            "its own weights".to_owned(),
+            match entry.architecture {
+                Some(_) => "its own weights".to_owned(),
+                None => "other weights, as a stand-in".to_owned(),
+            },
             format!("{} from {}", HumanBytes(manifest.bytes()), manifest.source),
         ),
         (None, Err(error), _) => (
@@ -88,9 +91,16 @@ fn row(status: &ModelStatus, library: &ModelLibrary, given: &[ModelPath]) -> [St
         }
         (None, Ok(None), None) => (status.label.clone(), "not public".to_owned()),
     };
-    let licence = entry
-        .licence
-        .clone()
-        .unwrap_or_else(|| "not public".to_owned());
-    [entry.name.clone(), dimensions, served_by, weights, licence]
+    let licence = match (&entry.licence, &entry.repository) {
+        (Some(licence), _) => licence,
+        (None, Some(_)) => "see its page",
+        (None, None) => "not public",
+    };
+    [
+        entry.name.clone(),
+        dimensions,
+        served_by,
+        weights,
+        licence.to_owned(),
+    ]
 }

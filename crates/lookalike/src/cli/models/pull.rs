@@ -17,7 +17,7 @@ use crate::config::hub;
 /// `HF_TOKEN` opens what is not open to everyone. A pull that was stopped goes on where it was.
 #[derive(Debug, Args)]
 pub struct Pull {
-    /// A model name of the API (see `models list`), or any repository of the hub with a CLIP in it
+    /// A model name of the API (see `models list`), or any repository of the hub with a CLIP or a BERT in it
     #[arg(env = "LOOKALIKE_PULL", value_name = "NAME|hf:ORG/REPO[@REVISION]")]
     what: Wanted,
 
