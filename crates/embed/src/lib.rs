@@ -17,6 +17,7 @@ mod fingerprint;
 pub mod library;
 mod models;
 mod served;
+mod tokenizer;
 mod vector;
 mod weights;
 

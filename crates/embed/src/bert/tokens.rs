@@ -1,13 +1,12 @@
 //! Texts to the token ids that a BERT reads, by the model's own tokenizer.
 
-use std::panic::catch_unwind;
 use std::path::Path;
 
-use serde::de::IgnoredAny;
-use tokenizers::{Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
+use tokenizers::Tokenizer;
 
 use super::config::unreadable;
 use crate::error::{EmbedError, LoadError};
+use crate::tokenizer;
 
 /// See the module.
 pub(super) struct Reader {
@@ -21,30 +20,7 @@ impl Reader {
     /// [`LoadError`] for a file that is missing, damaged, or of another model.
     pub(super) fn open(path: &Path, longest: usize, vocabulary: usize) -> Result<Self, LoadError> {
         let bytes = fs_err::read(path).map_err(|source| unreadable(path, source))?;
-        serde_json::from_slice::<IgnoredAny>(&bytes)
-            .map_err(|error| LoadError::damaged(path, error.to_string()))?;
-        // The library panics on some JSON that is no tokenizer.
-        let mut tokenizer = catch_unwind(|| Tokenizer::from_bytes(&bytes))
-            .map_err(|_| LoadError::damaged(path, "it is JSON, but no tokenizer"))?
-            .map_err(|error| LoadError::damaged(path, error.to_string()))?;
-        let known = tokenizer.get_vocab_size(true);
-        if known > vocabulary {
-            return Err(LoadError::unsupported(
-                path,
-                format!("it has {known} tokens; config.json has a vocab_size of {vocabulary}"),
-            ));
-        }
-        let cut = TruncationParams {
-            direction: TruncationDirection::Right,
-            max_length: longest,
-            strategy: TruncationStrategy::LongestFirst,
-            stride: 0,
-        };
-        tokenizer.with_padding(None);
-        tokenizer
-            .with_truncation(Some(cut))
-            .map_err(|error| LoadError::damaged(path, error.to_string()))?;
-
+        let tokenizer = tokenizer::open(path, &bytes, (longest, vocabulary))?;
         // Without a token before and one behind it, a text is not what the model was trained on.
         let empty = tokenizer
             .encode_fast("", true)

@@ -1,13 +1,12 @@
 //! Texts to the token ids that a text tower reads, by CLIP's own tokenizer.
 
-use std::panic::catch_unwind;
 use std::path::Path;
 
-use serde::de::IgnoredAny;
-use tokenizers::{Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
+use tokenizers::Tokenizer;
 
 use super::config::TextConfig;
 use crate::error::{EmbedError, LoadError};
+use crate::tokenizer;
 
 /// The first CLIP configurations say 2 for the end of the text, which no text holds: transformers then looks for the largest id.
 const LEGACY_END: u32 = 2;
@@ -77,35 +76,7 @@ fn read_tokenizer(
         path: path.to_owned(),
         source,
     })?;
-    serde_json::from_slice::<IgnoredAny>(&bytes)
-        .map_err(|error| LoadError::damaged(path, error.to_string()))?;
-    // The library panics on some JSON that is no tokenizer.
-    let mut tokenizer = catch_unwind(|| Tokenizer::from_bytes(&bytes))
-        .map_err(|_| {
-            LoadError::damaged(
-                path,
-                "it is JSON, but no tokenizer; expected CLIP's tokenizer",
-            )
-        })?
-        .map_err(|error| LoadError::damaged(path, error.to_string()))?;
-    if tokenizer.get_vocab_size(true) > vocabulary {
-        let known = tokenizer.get_vocab_size(true);
-        return Err(LoadError::unsupported(
-            path,
-            format!("it has {known} tokens; config.json has a vocab_size of {vocabulary}"),
-        ));
-    }
-    let cut = TruncationParams {
-        direction: TruncationDirection::Right,
-        max_length: longest,
-        strategy: TruncationStrategy::LongestFirst,
-        stride: 0,
-    };
-    tokenizer.with_padding(None);
-    tokenizer
-        .with_truncation(Some(cut))
-        .map_err(|error| LoadError::damaged(path, error.to_string()))?;
-
+    let tokenizer = tokenizer::open(path, &bytes, (longest, vocabulary))?;
     // A tokenizer of another model would give vectors that look fine and mean nothing.
     let probe = tokenizer
         .encode_fast("a", true)

@@ -138,6 +138,12 @@ impl<T: Table> Lookup<T> {
         }
     }
 
+    /// Waits while rows are read. Who waits so before the collection's lock and a connection are taken keeps
+    /// neither from others meanwhile.
+    pub(crate) async fn settled(&self) {
+        drop(self.state.lock().await);
+    }
+
     fn touched(&self) -> std::sync::MutexGuard<'_, Vec<u64>> {
         // A list of keys is whole between any two statements, whoever panicked.
         self.touched.lock().unwrap_or_else(PoisonError::into_inner)

@@ -56,6 +56,12 @@ impl Inner {
             fusion: search.fusion,
         };
         let resident = self.residents.get(&self.store, row).await?;
+        if sought.words.is_some() {
+            resident.lookups().texts.settled().await;
+        }
+        if sought.sparse.is_some() {
+            resident.lookups().sparse.settled().await;
+        }
         let mut connection = self.store.reader().await?;
         // Held until the rows are read: no job commits between the search and the reading.
         let index = Arc::new(resident.lock_for_search().await);
