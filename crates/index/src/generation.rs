@@ -59,6 +59,9 @@ const RELAYOUT_GROWTH: usize = 2;
 /// Vectors set aside for the recall check of a new graph, at most.
 const MAX_HELD: usize = 192;
 
+/// How far from a stored vector the strangers are that the check asks for, in distances from the centre.
+const STRANGENESS: f32 = 2.0;
+
 /// A graph is checked again when it has grown by a part of this since.
 const RECHECK_PART: usize = 8;
 
@@ -333,9 +336,8 @@ fn link<C: Cell>(
         return extend(graph, codes, count, recipe.shape, stop);
     }
     let graph = extend(graph, codes, count - held, recipe.shape, stop)?;
-    let queries: Vec<Vec<f32>> = (count - held..count)
-        .map(|node| draft.vector(node).to_vec())
-        .collect();
+    let held = (count - held..count).map(|node| draft.vector(node).to_vec());
+    let held: Vec<Vec<f32>> = held.collect();
     let rank = |query: &[f32], node: u32| {
         let ranker = Ranker::new(recipe.metric, recipe.dimension, query);
         ranker.map_or(f32::NEG_INFINITY, |ranker| {
@@ -347,21 +349,71 @@ fn link<C: Cell>(
         codes,
         rank: &rank,
     };
-    (tuning.ef, tuning.measured) = check.run(&queries, recipe.target_recall);
+    let (alike, measured) = check.run(&held, recipe.target_recall);
+    // Strangers may miss twice as much.
+    let (strange, _) = check.run(&strangers(&held), 2.0 * recipe.target_recall - 1.0);
+    tuning.measured = measured;
+    tuning.ef = [0, 1].map(|which| match (alike[which], strange[which]) {
+        (0, _) | (_, 0) => 0,
+        (alike, strange) => alike.max(strange),
+    });
     tuning.checked = count;
     tuning.rejected = if tuning.ef[0] == 0 { count } else { 0 };
     extend(&graph, codes, count, recipe.shape, stop)
 }
 
+/// Queries of another kind than what is stored, as CLIP's texts are beside its pictures (Liang et al. 2022, "Mind the
+/// Gap"): each vector moved by chance to [`STRANGENESS`] times its distance from the centre. They need a wider search.
+fn strangers(vectors: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    let mut centre = vec![0.0; vectors[0].len()];
+    for vector in vectors {
+        for (sum, value) in centre.iter_mut().zip(vector) {
+            *sum += value / vectors.len() as f32;
+        }
+    }
+    let norm = |vector: &[f32]| vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    let mut random = Xorshift::default();
+    let mut stranger = |vector: &Vec<f32>| {
+        let offset: Vec<f32> = vector.iter().zip(&centre).map(|(a, b)| a - b).collect();
+        let aside: Vec<f32> = vector.iter().map(|_| random.about_normal()).collect();
+        let scale = STRANGENESS * norm(&offset) / norm(&aside).max(f32::MIN_POSITIVE);
+        let moved = vector.iter().zip(aside);
+        moved.map(|(value, aside)| value + scale * aside).collect()
+    };
+    vectors.iter().map(&mut stranger).collect()
+}
+
+/// Numbers of chance that are always the same (Marsaglia 2003).
+struct Xorshift(u64);
+
+impl Default for Xorshift {
+    fn default() -> Self {
+        Self(0x9E37_79B9_7F4A_7C15)
+    }
+}
+
+impl Xorshift {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// The sum of four uniform numbers around 0.
+    fn about_normal(&mut self) -> f32 {
+        let drawn = self.next();
+        let uniform = |part: u32| f32::from((drawn >> (16 * part)) as u16) - 32_767.5;
+        (0..4).map(uniform).sum()
+    }
+}
+
 /// The numbers below `count` in an order of chance that is always the same.
 fn shuffled(count: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..count as u32).collect();
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut random = Xorshift::default();
     for last in (1..count).rev() {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        order.swap(last, (state % (last as u64 + 1)) as usize);
+        order.swap(last, (random.next() % (last as u64 + 1)) as usize);
     }
     order
 }

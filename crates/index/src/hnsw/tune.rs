@@ -30,11 +30,6 @@ pub(crate) struct Tuning {
 /// The numbers of hits that are checked.
 const HITS: [usize; 2] = [10, 100];
 
-/// What the width that suffices for vectors like the stored ones is multiplied by:
-/// queries of another kind, such as texts that look for images, need up to half as
-/// much again.
-const HEADROOM: f64 = 1.5;
-
 /// Pool sizes that are tried. A wider search costs as much as a scan of 100,000.
 const WIDTHS: [usize; 13] = [12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768];
 
@@ -110,7 +105,6 @@ impl<C: Cell> Check<'_, C> {
                 break;
             }
         }
-        let ef = ef.map(|ef| (HEADROOM * ef as f64) as usize);
         (ef, line(&costs))
     }
 
