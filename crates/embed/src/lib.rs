@@ -14,6 +14,7 @@ mod device;
 mod encoder;
 mod error;
 mod fingerprint;
+mod idle;
 pub mod library;
 mod models;
 mod served;

@@ -9,7 +9,6 @@ mod tokens;
 mod tower;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use fs_err::File;
@@ -24,6 +23,7 @@ use crate::device::Backend;
 use crate::encoder::{Encoder, EncoderInfo, TextEmbedding};
 use crate::error::{EmbedError, LoadError};
 use crate::fingerprint::Fingerprint;
+use crate::idle::Idle;
 use crate::vector::normalise;
 use crate::weights::{Naming, TensorFile};
 
@@ -40,7 +40,7 @@ pub(crate) struct Bert {
     reader: Reader,
     tower: Tower,
     /// Memory of passes that are over.
-    idle: Mutex<Vec<Pass>>,
+    idle: Idle<Pass>,
 }
 
 impl Bert {
@@ -77,17 +77,8 @@ impl Bert {
             },
             reader,
             tower: tower?,
-            idle: Mutex::default(),
+            idle: Idle::default(),
         })
-    }
-
-    /// A pass that panics loses its memory, no more.
-    fn with_pass<R>(&self, run: impl FnOnce(&mut Pass) -> R) -> R {
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut pass = idle().pop().unwrap_or_default();
-        let result = run(&mut pass);
-        idle().push(pass);
-        result
     }
 }
 
@@ -112,7 +103,10 @@ impl Encoder for Bert {
         let ids: Vec<&[u32]> = read.iter().map(|ids| &ids[..]).collect();
         let mut vectors = Vec::with_capacity(texts.len());
         for batch in batches(&ids) {
-            vectors.extend(self.with_pass(|pass| self.tower.forward(machine, pass, batch)));
+            vectors.extend(
+                self.idle
+                    .with(|pass| self.tower.forward(machine, pass, batch)),
+            );
         }
         Ok(vectors
             .into_iter()

@@ -69,18 +69,6 @@ impl Assets {
         floats
     }
 
-    /// A matrix stored as `rows` x `columns`, transposed: the order in which products run along memory.
-    pub(super) fn transposed(&self, name: &str, rows: usize, columns: usize) -> Vec<f32> {
-        let stored = self.floats(name, rows * columns);
-        let mut turned = vec![0.0; stored.len()];
-        for (row, values) in stored.chunks_exact(columns).enumerate() {
-            for (column, &value) in values.iter().enumerate() {
-                turned[column * rows + row] = value;
-            }
-        }
-        turned
-    }
-
     /// The int8 words of the text side, one row of `semantic_dim` a token, straight from the binary.
     pub(super) fn word_rows(&self) -> &'static [u8] {
         self.tensors

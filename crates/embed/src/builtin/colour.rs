@@ -3,8 +3,9 @@
 //! The picture is averaged over cells of 16 x 16 pixels; each cell is assigned softly to prototypes of the colours in an
 //! opponent space. Works on the raw bytes, not on the network's normalised input.
 
+use lookalike_kernels::{Cpu, softmax};
+
 use super::assets::Assets;
-use super::head::softmax;
 use crate::vector::normalise;
 
 const CELL: usize = 16;
@@ -41,22 +42,22 @@ impl Colour {
     }
 
     /// `rgb` is a square of `side` pixels, `side` a multiple of the cell's; the answer has unit length.
-    pub(super) fn forward(&self, rgb: &[u8], side: usize) -> Vec<f32> {
-        let mut shares = vec![0.0; self.dimension];
+    pub(super) fn forward(&self, cpu: Cpu, rgb: &[u8], side: usize) -> Vec<f32> {
         let cells = side / CELL;
+        let mut closeness = Vec::with_capacity(cells * cells * PROTOTYPES);
         for row in 0..cells {
             for column in 0..cells {
-                let point = self
-                    .opponent
-                    .map(|axis| dot(&axis, &cell_mean(rgb, side, row, column)));
-                let closeness: Vec<f32> = self
-                    .prototypes
-                    .iter()
-                    .map(|p| -distance_squared(p, &point) / self.tau)
-                    .collect();
-                for (&colour, share) in self.colours.iter().zip(softmax(&closeness)) {
-                    shares[colour] += share;
-                }
+                let mean = cell_mean(rgb, side, row, column);
+                let point = self.opponent.map(|axis| dot(&axis, &mean));
+                let prototypes = self.prototypes.iter();
+                closeness.extend(prototypes.map(|p| -distance_squared(p, &point) / self.tau));
+            }
+        }
+        softmax(cpu, &mut closeness, PROTOTYPES);
+        let mut shares = vec![0.0; self.dimension];
+        for cell in closeness.chunks_exact(PROTOTYPES) {
+            for (&colour, share) in self.colours.iter().zip(cell) {
+                shares[colour] += share;
             }
         }
         // The number of cells cancels in the normalisation.

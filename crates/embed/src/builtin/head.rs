@@ -4,109 +4,77 @@
 //! picture lands among the words for what it shows. Probabilities are the mean of those of the pooled picture and of
 //! its 64 cells. Visual: the classifier's leading singular directions, which only pictures have.
 
-use candle_core::{Result, Tensor};
+use lookalike_kernels::image::mean_rows;
+use lookalike_kernels::{Activation, Linear, Machine, Output, Packer, dot, softmax};
 
 use super::assets::Assets;
-use super::convolution::{Activation, Pointwise};
-use super::trunk::FEATURES;
+use super::trunk::{FEATURES, pointwise};
 use crate::vector::normalise;
 
 const CLASSES: usize = 1000;
 
 pub(super) struct Head {
-    classifier: Pointwise,
-    /// One row of `semantic` values a class.
+    classifier: Linear,
+    /// One row of classes for each of `semantic` values.
     values: Vec<f32>,
     semantic: usize,
-    /// One row of `visual` values a feature.
+    /// One row of features for each of `visual` values.
     directions: Vec<f32>,
     visual: usize,
 }
 
 impl Head {
-    pub(super) fn load(assets: &Assets) -> Self {
+    pub(super) fn load(assets: &Assets, packer: &mut Packer) -> Self {
         let (semantic, visual) = (assets.config.semantic_dim, assets.config.visual_dim);
-        let weight = assets.transposed("image.fc.weight", CLASSES, FEATURES);
         Self {
-            classifier: Pointwise::new(
-                weight,
-                assets.floats("image.fc.bias", CLASSES),
-                Activation::None,
-            ),
-            values: assets.transposed("image.values.weight", semantic, CLASSES),
+            classifier: pointwise(assets, packer, "image.fc", (FEATURES, CLASSES)),
+            values: assets.floats("image.values.weight", semantic * CLASSES),
             semantic,
-            directions: assets.transposed("image.visual.weight", visual, FEATURES),
+            directions: assets.floats("image.visual.weight", visual * FEATURES),
             visual,
         }
     }
 
-    /// Features of the grid, `[height, width, 1280]`, to the two blocks, each of unit length.
-    pub(super) fn forward(&self, grid: &Tensor) -> Result<(Vec<f32>, Vec<f32>)> {
-        let (height, width, _) = grid.dims3()?;
-        let cells = grid.reshape((height * width, FEATURES))?.to_vec2::<f32>()?;
-        let pooled = mean_rows(&cells);
-
-        let cell_probabilities: Vec<_> = rows(&self.classifier.forward(grid, None)?)?
-            .iter()
-            .map(|row| softmax(row))
-            .collect();
-        let pooled_row = Tensor::from_slice(&pooled, (1, 1, FEATURES), grid.device())?;
-        let pooled_probabilities = softmax(&rows(&self.classifier.forward(&pooled_row, None)?)?[0]);
-        let probabilities: Vec<f32> = mean_rows(&cell_probabilities)
-            .iter()
-            .zip(&pooled_probabilities)
-            .map(|(cells, pooled)| (cells + pooled) / 2.0)
-            .collect();
-
-        Ok((
-            unit_product(&probabilities, &self.values, self.semantic),
-            unit_product(&pooled, &self.directions, self.visual),
-        ))
+    /// Floats that [`Self::forward`] needs for so many cells.
+    pub(super) fn scratch(&self, cells: usize) -> usize {
+        cells * self.classifier.outputs()
     }
-}
 
-/// The pixels of a `[height, width, channels]` tensor as vectors.
-fn rows(tensor: &Tensor) -> Result<Vec<Vec<f32>>> {
-    tensor.flatten(0, 1)?.to_vec2()
-}
+    /// A row of features for each cell to the two blocks, each of unit length.
+    pub(super) fn forward(
+        &self,
+        machine: &Machine,
+        features: &[f32],
+        logits: &mut [f32],
+    ) -> (Vec<f32>, Vec<f32>) {
+        let mut pooled = vec![0.0; FEATURES];
+        mean_rows(machine.cpu, features, &mut pooled);
 
-fn mean_rows(rows: &[Vec<f32>]) -> Vec<f32> {
-    let mut mean = vec![0.0; rows[0].len()];
-    for row in rows {
-        for (sum, x) in mean.iter_mut().zip(row) {
-            *sum += x;
+        let store = Output::Store(&mut *logits);
+        self.classifier
+            .multiply_floats(machine, features, store, Activation::None);
+        // The classifier is linear: what it says of the pooled picture is the mean of what it says of the cells.
+        let mut pooled_probabilities = vec![0.0; CLASSES];
+        mean_rows(machine.cpu, logits, &mut pooled_probabilities);
+        softmax(machine.cpu, &mut pooled_probabilities, CLASSES);
+        softmax(machine.cpu, logits, CLASSES);
+        let mut probabilities = vec![0.0; CLASSES];
+        mean_rows(machine.cpu, logits, &mut probabilities);
+        for (cells, pooled) in probabilities.iter_mut().zip(&pooled_probabilities) {
+            *cells = (*cells + pooled) / 2.0;
         }
+
+        (
+            unit_product(&self.values, &probabilities, self.semantic),
+            unit_product(&self.directions, &pooled, self.visual),
+        )
     }
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a grid has at most a few hundred cells"
-    )]
-    let scale = 1.0 / rows.len() as f32;
-    for x in &mut mean {
-        *x *= scale;
-    }
-    mean
 }
 
-/// Probabilities from logits.
-pub(super) fn softmax(logits: &[f32]) -> Vec<f32> {
-    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut weights: Vec<f32> = logits.iter().map(|x| (x - top).exp()).collect();
-    let scale = weights.iter().sum::<f32>().recip();
-    for x in &mut weights {
-        *x *= scale;
-    }
-    weights
-}
-
-/// `vector` times a matrix that has one row of `columns` values for each of its elements, scaled to unit length.
-fn unit_product(vector: &[f32], matrix: &[f32], columns: usize) -> Vec<f32> {
-    let mut product = vec![0.0; columns];
-    for (&x, row) in vector.iter().zip(matrix.chunks_exact(columns)) {
-        for (sum, value) in product.iter_mut().zip(row) {
-            *sum += x * value;
-        }
-    }
+/// `matrix`, which has `rows` rows, times `vector`, scaled to unit length.
+fn unit_product(matrix: &[f32], vector: &[f32], rows: usize) -> Vec<f32> {
+    let mut product = vec![0.0; rows];
+    dot::dot_rows(matrix, vector, &mut product);
     normalise(&mut product);
     product
 }

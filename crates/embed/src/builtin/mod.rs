@@ -7,16 +7,17 @@
 
 mod assets;
 mod colour;
-mod convolution;
 mod head;
 mod lexical;
+mod stem;
 mod text;
 mod trunk;
 mod words;
 
 use std::sync::OnceLock;
+use std::thread;
 
-use lookalike_kernels::{Machine, Precision};
+use lookalike_kernels::{Cpu, Machine, Packer, Precision, Scratch, dispatch};
 use lookalike_media::{Pixels, preprocess};
 
 use self::assets::Assets;
@@ -24,10 +25,11 @@ use self::colour::Colour;
 use self::head::Head;
 pub(crate) use self::text::BuiltinText;
 pub use self::text::NAME as TEXT_NAME;
-use self::trunk::Trunk;
+use self::trunk::{FEATURES, Trunk};
 use self::words::Words;
 use crate::encoder::{Encoder, EncoderInfo, PreparedImage, TextEmbedding};
 use crate::error::EmbedError;
+use crate::idle::Idle;
 
 /// Name under which start-up, listings and replies show this encoder.
 pub const NAME: &str = "builtin-imagenet-words";
@@ -39,8 +41,6 @@ const FINGERPRINT: &str = "3bf9b1a7cde9fcfe11e45fe881984df3b65ee847b680ac64e443c
 pub(crate) struct Builtin {
     info: EncoderInfo,
     side: u32,
-    mean: [f32; 3],
-    std: [f32; 3],
     semantic_length: f32,
     visual_length: f32,
     colour_length: f32,
@@ -48,13 +48,26 @@ pub(crate) struct Builtin {
     head: Head,
     colour: Colour,
     words: Words,
+    /// Memory of passes that are over.
+    idle: Idle<Scratch>,
 }
 
 impl Builtin {
-    /// Widens the embedded weights and parses the tokenizer: some tens of milliseconds.
+    /// Packs the embedded weights and, meanwhile, parses the tokenizer: some tens of milliseconds.
     pub(crate) fn load() -> Self {
+        Self::load_for(dispatch::cpu())
+    }
+
+    fn load_for(cpu: Cpu) -> Self {
         let assets = Assets::open();
         let config = &assets.config;
+        let mut packer = Packer::new(cpu);
+        let (words, trunk, head) = thread::scope(|scope| {
+            let words = scope.spawn(|| Words::load(&assets));
+            let trunk = Trunk::load(&assets, &mut packer);
+            let head = Head::load(&assets, &mut packer);
+            (words.join().expect("the words load"), trunk, head)
+        });
         Self {
             info: EncoderInfo {
                 name: NAME.to_owned(),
@@ -63,37 +76,39 @@ impl Builtin {
                 precision: Precision::F32,
             },
             side: config.image_size,
-            mean: config.mean,
-            std: config.std,
             semantic_length: (1.0 - config.share_visual - config.share_color).sqrt(),
             visual_length: config.share_visual.sqrt(),
             colour_length: config.share_color.sqrt(),
-            trunk: Trunk::load(&assets),
-            head: Head::load(&assets),
+            trunk,
+            head,
             colour: Colour::load(&assets),
-            words: Words::load(&assets),
+            words,
+            idle: Idle::default(),
         }
     }
 
-    fn embed_image(&self, image: &PreparedImage) -> Result<Vec<f32>, EmbedError> {
-        image.expect_side(self.side)?;
-        let side = self.side as usize;
-        let normalised: Vec<f32> = image
-            .rgb
-            .chunks_exact(3)
-            .flat_map(|pixel| [0, 1, 2].map(|i| (f32::from(pixel[i]) - self.mean[i]) / self.std[i]))
-            .collect();
-        let (semantic, visual) = self.head.forward(&self.trunk.forward(&normalised, side)?)?;
-        let colour = self.colour.forward(&image.rgb, side);
+    fn embed_image(&self, machine: &Machine, rgb: &[u8]) -> Vec<f32> {
+        let (semantic, visual) = self.idle.with(|scratch| {
+            let cells = self.trunk.cells();
+            let [scratch, features, logits] = scratch.slices([
+                self.trunk.scratch(),
+                cells * FEATURES,
+                self.head.scratch(cells),
+            ]);
+            self.trunk
+                .forward(machine, &self.idle, rgb, (scratch, features));
+            self.head.forward(machine, features, logits)
+        });
+        let colour = self.colour.forward(machine.cpu, rgb, self.side as usize);
         let blocks = [
             (semantic, self.semantic_length),
             (visual, self.visual_length),
             (colour, self.colour_length),
         ];
-        Ok(blocks
+        blocks
             .into_iter()
             .flat_map(|(block, length)| block.into_iter().map(move |x| x * length))
-            .collect())
+            .collect()
     }
 }
 
@@ -111,15 +126,22 @@ impl Encoder for Builtin {
         machine: &Machine,
         images: &[PreparedImage],
     ) -> Result<Vec<Vec<f32>>, EmbedError> {
-        // One network run a picture, shared out by picture: the sums then never depend on the batch.
-        let answers: Vec<_> = images.iter().map(|_| OnceLock::new()).collect();
-        machine.pool.run(images.len(), |i| {
-            answers[i].get_or_init(|| self.embed_image(&images[i]));
-        });
-        answers
+        for image in images {
+            image.expect_side(self.side)?;
+        }
+        // As many pictures for each thread; all threads together do what does not go round evenly.
+        let threads = machine.pool.threads();
+        let even = images.len() / threads * threads;
+        let answers: Vec<OnceLock<Vec<f32>>> = vec![OnceLock::new(); images.len()];
+        let embed = |i: usize| {
+            answers[i].get_or_init(|| self.embed_image(machine, &images[i].rgb));
+        };
+        machine.pool.run(even, embed);
+        (even..images.len()).for_each(embed);
+        Ok(answers
             .into_iter()
-            .map(|answer| answer.into_inner().expect("every piece was done"))
-            .collect()
+            .map(|answer| answer.into_inner().expect("every picture was embedded"))
+            .collect())
     }
 
     fn embed_texts(&self, _: &Machine, texts: &[&str]) -> Result<Vec<TextEmbedding>, EmbedError> {
@@ -148,5 +170,29 @@ mod tests {
             FINGERPRINT,
             "paste the left value into FINGERPRINT after changing the model"
         );
+    }
+
+    /// `tests/it/builtin.rs` holds the level of this process to the recorded vectors.
+    #[test]
+    fn every_level_of_instructions_and_any_number_of_threads_agree() {
+        let rgb = (0..256_u32 * 256 * 3)
+            .map(|i| u8::try_from((i / 7 * (i % 3 + 1) + i / 768) % 256).unwrap())
+            .collect();
+        let image = PreparedImage::new(256, Pixels::new(256, 256, rgb).unwrap());
+        let vector = |cpu, threads| {
+            let machine = Machine::new(cpu, threads);
+            let images = std::slice::from_ref(&image);
+            let mut vectors = Builtin::load_for(cpu)
+                .embed_images(&machine, images)
+                .unwrap();
+            vectors.remove(0)
+        };
+        let expected = vector(dispatch::cpu(), 1);
+        for cpu in Cpu::available() {
+            let found = vector(cpu, 1);
+            let cosine: f32 = found.iter().zip(&expected).map(|(a, b)| a * b).sum();
+            assert!(cosine > 0.999_999, "{}: cosine {cosine}", cpu.isa());
+            assert_eq!(vector(cpu, 3), found, "{}", cpu.isa());
+        }
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct BuiltinText {
 }
 
 impl BuiltinText {
-    /// Parses the tokenizer: some tens of milliseconds.
+    /// Parses the tokenizer if no other encoder has: some tens of milliseconds.
     pub(crate) fn load() -> Self {
         let assets = Assets::open();
         let mut fingerprint = Fingerprint::new(NAME);

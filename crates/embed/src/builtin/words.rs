@@ -2,9 +2,11 @@
 //!
 //! A query of which nothing is understood becomes the last axis, which no picture uses: every score is then exactly 0.
 
+use std::sync::LazyLock;
+
 use tokenizers::Tokenizer;
 
-use super::assets::{Assets, TOKENIZER};
+use super::assets::{self, Assets};
 use crate::encoder::TextEmbedding;
 use crate::error::EmbedError;
 use crate::vector::{norm, normalise};
@@ -12,11 +14,28 @@ use crate::vector::{norm, normalise};
 /// Below this length there was no word with a meaning.
 const TINY: f32 = 1e-6;
 
+/// Parsing it takes longer than loading everything else, so all encoders have the same. It cuts nothing off.
+static TOKENIZER: LazyLock<Uncut> = LazyLock::new(|| {
+    const WHOLE: &str = "the embedded tokenizer is whole: a test loads it";
+    let mut tokenizer = Tokenizer::from_bytes(assets::TOKENIZER).expect(WHOLE);
+    let longest = tokenizer.get_truncation().expect(WHOLE).max_length;
+    tokenizer.with_truncation(None).expect(WHOLE);
+    Uncut { tokenizer, longest }
+});
+
+struct Uncut {
+    tokenizer: Tokenizer,
+    /// Tokens of a query that count.
+    longest: usize,
+}
+
 /// The id of `[UNK]`.
 const UNKNOWN: u32 = 0;
 
 pub(super) struct Words {
-    tokenizer: Tokenizer,
+    tokenizer: &'static Tokenizer,
+    /// Tokens of a text that count.
+    longest: usize,
     /// One row of `semantic` int8 values a token.
     table: &'static [u8],
     scales: Vec<f32>,
@@ -47,8 +66,8 @@ impl Words {
         let table = assets.word_rows();
         let colour_ids = assets.color_ids();
         Self {
-            tokenizer: Tokenizer::from_bytes(TOKENIZER)
-                .expect("the embedded tokenizer is whole: a test loads it"),
+            tokenizer: &TOKENIZER.tokenizer,
+            longest: TOKENIZER.longest,
             scales: assets.floats("text.table.scale", table.len() / config.semantic_dim),
             table,
             semantic: config.semantic_dim,
@@ -63,12 +82,10 @@ impl Words {
 
     /// The same for whole documents: nothing of a text is cut off.
     pub(super) fn load_for_documents(assets: &Assets) -> Self {
-        let mut words = Self::load(assets);
-        words
-            .tokenizer
-            .with_truncation(None)
-            .expect("no truncation is always a valid one");
-        words
+        Self {
+            longest: usize::MAX,
+            ..Self::load(assets)
+        }
     }
 
     /// What the table says of a word, be it in the plural.
@@ -93,6 +110,7 @@ impl Words {
             .encode_fast(text, false)
             .map_err(|error| EmbedError::Tokenize(error.to_string()))?;
         let ids = encoding.get_ids();
+        let ids = &ids[..ids.len().min(self.longest)];
         let tokens = u32::try_from(ids.len()).unwrap_or(u32::MAX);
         Ok(TextEmbedding {
             vector: self.vector(ids),

@@ -121,12 +121,16 @@ pub(crate) fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
                 .collect(),
         ),
         Dtype::F16 => {
-            let halves: Vec<f16> = bytes
-                .chunks_exact(2)
-                .map(|b| f16::from_le_bytes([b[0], b[1]]))
-                .collect();
-            let mut floats = vec![0.0; halves.len()];
-            halves.convert_to_f32_slice(&mut floats);
+            let mut floats = vec![0.0; bytes.len() / 2];
+            // so few at a time that they stay in the first level of cache
+            let mut halves = [f16::ZERO; 1024];
+            for (to, bytes) in floats.chunks_mut(1024).zip(bytes.chunks(2 * 1024)) {
+                let halves = &mut halves[..to.len()];
+                for (half, bytes) in halves.iter_mut().zip(bytes.chunks_exact(2)) {
+                    *half = f16::from_le_bytes([bytes[0], bytes[1]]);
+                }
+                halves.convert_to_f32_slice(to);
+            }
             Some(floats)
         }
         Dtype::BF16 => Some(

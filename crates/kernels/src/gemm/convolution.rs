@@ -75,6 +75,7 @@ impl Convolution {
         output: Output<'_>,
         activation: Activation,
     ) {
+        assert_eq!(pixels.layout(), self.linear.layout());
         assert_eq!(pixels.columns(), self.linear.shape.segment_inputs);
         assert!(grid.pixels() > 0 && pixels.rows().is_multiple_of(grid.pixels()));
         assert!(
@@ -92,10 +93,11 @@ impl Convolution {
             .collect();
         let rows = Rows {
             count,
+            words: pixels.words(),
             offsets: Offsets::Gathered { table: &table },
             scales: &scales,
         };
-        self.linear.run(machine, pixels, rows, output, activation);
+        self.linear.run(machine, rows, output, activation);
     }
 
     /// Where the words of each pixel under each place begin.

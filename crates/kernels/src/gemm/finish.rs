@@ -13,7 +13,7 @@ use crate::simd::{Kernel, MAX_LANES, Simd};
 pub(super) enum Sink<'a> {
     /// `to = result`
     Store(Shared<'a, f32>, usize),
-    /// `to += result`
+    /// `to = result`, where the sum that it is made of includes what was there.
     Add(Shared<'a, f32>, usize),
     /// `to = result`, rounded to bf16.
     Bf16(Shared<'a, u16>, usize),
@@ -123,68 +123,60 @@ impl Finish<'_> {
         activation: impl Activate,
         column: usize,
     ) {
-        for row in 0..self.rows {
-            let sums = &self.sums.0[row * self.width + column..];
-            let mut values: [S::Floats; V] = load(s, sums);
-            for v in 0..V {
-                values[v] = activation.of(s, values[v]);
-            }
-            self.put::<S, V, WHOLE>(s, values, row, column);
-        }
-    }
-
-    /// Brings the results of one row and `V` vectors of columns to their place.
-    #[inline(always)]
-    fn put<S: Simd, const V: usize, const WHOLE: bool>(
-        &self,
-        s: S,
-        values: [S::Floats; V],
-        row: usize,
-        column: usize,
-    ) {
         let count = if WHOLE {
             V * S::LANES
         } else {
             self.columns - column
         };
-        let row = self.first_row + row;
-        let column = self.first_column + column;
-        match self.sink {
-            Sink::Store(to, stride) => {
-                let first = row * stride + column;
-                // SAFETY: tiles do not overlap, and each has one thread.
-                let to = unsafe { to.part(first..first + count) };
-                store::<S, V, WHOLE>(s, values, to);
-            }
-            Sink::Add(to, stride) => {
-                let first = row * stride + column;
-                // SAFETY: tiles do not overlap, and each has one thread.
-                let to = unsafe { to.part(first..first + count) };
-                let mut sums = values;
-                if WHOLE {
-                    for v in 0..V {
-                        sums[v] = s.add(values[v], s.load(&to[v * S::LANES..]));
-                    }
-                } else {
-                    sums[0] = s.add(values[0], s.load_head(to));
+        for row in 0..self.rows {
+            let sums = &self.sums.0[row * self.width + column..];
+            let mut values: [S::Floats; V] = load(s, sums);
+            if let Sink::Add(to, stride) = self.sink {
+                let before = self.place(to, *stride, (row, column), count);
+                for (value, before) in values.iter_mut().zip(before.chunks(S::LANES)) {
+                    *value = s.add(*value, s.load_head(before));
                 }
-                store::<S, V, WHOLE>(s, sums, to);
             }
-            Sink::Bf16(to, stride) => {
-                let first = row * stride + column;
-                // SAFETY: tiles do not overlap, and each has one thread.
-                let to = unsafe { to.part(first..first + count) };
-                if WHOLE {
-                    for v in 0..V {
-                        s.store_bf16(values[v], &mut to[v * S::LANES..]);
+            for v in 0..V {
+                values[v] = activation.of(s, values[v]);
+            }
+            match self.sink {
+                Sink::Store(to, stride) | Sink::Add(to, stride) => {
+                    let to = self.place(to, *stride, (row, column), count);
+                    store::<S, V, WHOLE>(s, values, to);
+                }
+                Sink::Bf16(to, stride) => {
+                    let to = self.place(to, *stride, (row, column), count);
+                    if WHOLE {
+                        for v in 0..V {
+                            s.store_bf16(values[v], &mut to[v * S::LANES..]);
+                        }
+                    } else {
+                        let mut whole = [0; MAX_LANES];
+                        s.store_bf16(values[0], &mut whole);
+                        to.copy_from_slice(&whole[..count]);
                     }
-                } else {
-                    let mut whole = [0; MAX_LANES];
-                    s.store_bf16(values[0], &mut whole);
-                    to.copy_from_slice(&whole[..count]);
                 }
             }
         }
+    }
+
+    /// Where `count` results of a row go.
+    #[inline(always)]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "tiles do not overlap, and each has one thread"
+    )]
+    fn place<'a, T>(
+        &self,
+        to: &'a Shared<'_, T>,
+        stride: usize,
+        (row, column): (usize, usize),
+        count: usize,
+    ) -> &'a mut [T] {
+        let first = (self.first_row + row) * stride + self.first_column + column;
+        // SAFETY: tiles do not overlap, each has one thread, and it holds one part at a time.
+        unsafe { to.part(first..first + count) }
     }
 }
 

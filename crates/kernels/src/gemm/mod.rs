@@ -20,6 +20,7 @@ mod pack;
 mod tile;
 
 pub use convolution::Convolution;
+use operand::COLUMN_MULTIPLE;
 pub(crate) use operand::Writer;
 pub use operand::{Form, Layout, Operand};
 pub use pack::{MAX_INT8_INPUTS, Packer, Shape};
@@ -33,7 +34,7 @@ use crate::machine::Machine;
 use crate::memory::{Shared, Stored};
 use finish::{Finish, Sink};
 use kernels::{Choice, Micro};
-use tile::{Integers, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Results, Sums, Tile};
+use tile::{Bounds, Integers, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Results, Sums, Tile};
 
 /// The numbers that a layer multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,7 +84,7 @@ impl FromStr for Precision {
 pub enum Output<'a> {
     /// Rows without gaps, overwritten.
     Store(&'a mut [f32]),
-    /// Rows without gaps, to which the results are added (a residual connection).
+    /// Rows without gaps, to which the products are added before the activation (a residual connection).
     Add(&'a mut [f32]),
     /// The left side of a layer that takes this form.
     Operand(&'a mut Operand, Form),
@@ -135,7 +136,7 @@ impl Linear {
         self.micro.layout
     }
 
-    /// `output = activation(left · weightsᵀ + bias)`, or `+=` for [`Output::Add`].
+    /// `output = activation(left · weightsᵀ + bias)`; [`Output::Add`] adds what is there to the sum.
     ///
     /// # Panics
     /// If the left side has another layout or number of columns, the layer
@@ -151,33 +152,49 @@ impl Linear {
             self.shape.segments, 1,
             "a convolution is not a plain product"
         );
+        assert_eq!(left.layout(), self.micro.layout);
         assert_eq!(left.columns(), self.shape.segment_inputs);
-        let offsets = Offsets::Dense {
-            stride: left.stride(),
-        };
         let rows = Rows {
             count: left.rows(),
-            offsets,
+            words: left.words(),
+            offsets: Offsets::Dense {
+                stride: left.stride(),
+            },
             scales: left.scales(),
         };
-        self.run(machine, left, rows, output, activation);
+        self.run(machine, rows, output, activation);
     }
 
-    /// The product of the rows that `rows` makes of `left`.
-    fn run(
+    /// The same of rows of floats without gaps, which are read where they lie: for layers whose layout is
+    /// [`Layout::F32`] and that have a multiple of 4 inputs.
+    ///
+    /// # Panics
+    /// If the layer is another one, `left` is not a whole number of rows, or as [`Linear::multiply`].
+    pub fn multiply_floats(
         &self,
         machine: &Machine,
-        left: &Operand,
-        rows: Rows<'_>,
+        left: &[f32],
         output: Output<'_>,
         activation: Activation,
     ) {
-        assert_eq!(left.layout(), self.micro.layout);
+        let inputs = self.shape.segment_inputs;
+        assert!(self.shape.segments == 1 && inputs.is_multiple_of(COLUMN_MULTIPLE));
+        assert!(self.micro.layout == Layout::F32 && left.len().is_multiple_of(inputs));
+        let rows = Rows {
+            count: left.len() / inputs,
+            words: bytemuck::cast_slice(left),
+            offsets: Offsets::Dense { stride: inputs },
+            scales: &[],
+        };
+        self.run(machine, rows, output, activation);
+    }
+
+    /// The product of `rows`, which have the layer's layout.
+    fn run(&self, machine: &Machine, rows: Rows<'_>, output: Output<'_>, activation: Activation) {
         let outputs = self.shape.outputs;
         let job = |sink: &Sink<'_>| {
             let job = Job {
                 linear: self,
-                left,
                 rows,
                 sink,
                 activation,
@@ -224,6 +241,8 @@ impl Linear {
 #[derive(Clone, Copy)]
 struct Rows<'a> {
     count: usize,
+    /// Where they are.
+    words: &'a [u32],
     offsets: Offsets<'a>,
     /// One for each row, where the layout has them.
     scales: &'a [f32],
@@ -232,7 +251,6 @@ struct Rows<'a> {
 /// One product under way.
 struct Job<'a> {
     linear: &'a Linear,
-    left: &'a Operand,
     rows: Rows<'a>,
     sink: &'a Sink<'a>,
     activation: Activation,
@@ -270,13 +288,13 @@ impl Job<'_> {
             let here = words.as_ptr();
             let (next_rows, row_pace) = match self.rows.offsets {
                 Offsets::Dense { stride } if tile + 1 < tiles => {
-                    let end = &self.left.words()[(first_row + rows) * stride..];
+                    let end = &self.rows.words[(first_row + rows) * stride..];
                     (end.as_ptr(), (rows * stride).div_ceil(steps))
                 }
                 Offsets::Dense { .. } | Offsets::Gathered { .. } => (here, 0),
             };
             let work = Tile {
-                left: self.left.words(),
+                left: self.rows.words,
                 offsets: self.rows.offsets,
                 first_row,
                 segments: linear.shape.segments,
@@ -297,19 +315,25 @@ impl Job<'_> {
                 column_scales: &linear.scales[first_column..],
                 corrections: &linear.corrections[first_column..],
             });
-            let results = |to, first, stride, add| Results {
+            let bounds = Bounds::of(self.activation);
+            let results = |to, first, stride, add, bounds| Results {
                 bias: &linear.bias[first_column..],
                 integers,
                 to,
                 first,
                 stride,
                 add,
+                bounds,
             };
-            if columns == width && self.activation == Activation::None {
+            if columns == width
+                && let Some(bounds) = bounds
+            {
                 let at = |stride| first_row * stride + first_column;
                 let direct = match self.sink {
-                    Sink::Store(to, stride) => Some(results(to, at(stride), *stride, false)),
-                    Sink::Add(to, stride) => Some(results(to, at(stride), *stride, true)),
+                    Sink::Store(to, stride) => {
+                        Some(results(to, at(stride), *stride, false, bounds))
+                    }
+                    Sink::Add(to, stride) => Some(results(to, at(stride), *stride, true, bounds)),
                     Sink::Bf16(..) => None,
                 };
                 if let Some(direct) = direct {
@@ -318,7 +342,12 @@ impl Job<'_> {
                 }
             }
             let staged = Shared::new(&mut sums.0);
-            micro.run(&work, rows, vectors, &results(&staged, 0, width, false));
+            micro.run(
+                &work,
+                rows,
+                vectors,
+                &results(&staged, 0, width, false, Bounds::NONE),
+            );
             micro.cpu().run(Finish {
                 sums,
                 width,

@@ -2,6 +2,7 @@
 
 use super::kernels::{Choice, Encoding, Micro};
 use super::operand::{COLUMN_MULTIPLE, Layout};
+use super::tile::LINE_WORDS;
 use super::{Linear, Precision};
 use crate::dispatch::Cpu;
 use crate::memory::Vault;
@@ -165,6 +166,9 @@ impl<'a> Row<'a> {
 
 /// Writes one panel: steps, in each step its columns, in each column its inputs.
 fn fill(panel: &mut [u32], columns: usize, rows: &[Row<'_>], shape: Shape, micro: &Choice) {
+    if micro.encoding == Encoding::F32 {
+        return fill_floats(panel, columns, rows, shape);
+    }
     let step_inputs = micro.encoding.step_inputs();
     let segment_steps = panel.len() / micro.encoding.step_words(columns) / shape.segments;
     for (column, row) in rows.iter().enumerate() {
@@ -174,7 +178,7 @@ fn fill(panel: &mut [u32], columns: usize, rows: &[Row<'_>], shape: Shape, micro
                 let place = step * columns + column;
                 let at = |i: usize| inputs.get(i).copied().unwrap_or(0.0);
                 match micro.encoding {
-                    Encoding::F32 => panel[place] = inputs[0].to_bits(),
+                    Encoding::F32 => unreachable!("written by lines"),
                     Encoding::Bf16Pairs => {
                         let [low, high] = [at(0), at(1)].map(bf16_bits).map(u32::from);
                         panel[place] = low | high << 16;
@@ -189,6 +193,26 @@ fn fill(panel: &mut [u32], columns: usize, rows: &[Row<'_>], shape: Shape, micro
                         let quad = quad.map(|w| row.integer(w).cast_unsigned());
                         panel[place] = u32::from_le_bytes(quad);
                     }
+                }
+            }
+        }
+    }
+}
+
+/// The same for floats, sixteen rows at a time: what is written then is one line of each step.
+fn fill_floats(panel: &mut [u32], columns: usize, rows: &[Row<'_>], shape: Shape) {
+    let segment_words = panel.len() / shape.segments;
+    for (group, rows) in rows.chunks(LINE_WORDS).enumerate() {
+        for (s, panel) in panel.chunks_exact_mut(segment_words).enumerate() {
+            let mut sources = [&[][..]; LINE_WORDS];
+            for (source, row) in sources.iter_mut().zip(rows) {
+                *source = &row.weights[s * shape.segment_inputs..][..shape.segment_inputs];
+            }
+            let steps = panel.chunks_exact_mut(columns).take(shape.segment_inputs);
+            for (step, columns) in steps.enumerate() {
+                let line = &mut columns[group * LINE_WORDS..][..rows.len()];
+                for (word, source) in line.iter_mut().zip(&sources) {
+                    *word = source[step].to_bits();
                 }
             }
         }

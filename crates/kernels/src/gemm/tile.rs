@@ -4,6 +4,7 @@
 //! weights and keeps all its sums in registers. What differs between number
 //! formats and instruction sets is a [`Dot`]; `gemm/kernels` compiles the loop with each.
 
+use crate::activation::Activation;
 use crate::memory::{Shared, in_order, prefetch};
 use crate::simd::{MAX_LANES, Simd};
 
@@ -73,6 +74,33 @@ pub(super) struct Results<'a> {
     pub stride: usize,
     /// Whether they are added to what is there.
     pub add: bool,
+    /// What they are cut off to at last.
+    pub bounds: Bounds,
+}
+
+/// The range of an activation that is linear between two bounds.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub low: f32,
+    pub high: f32,
+}
+
+impl Bounds {
+    pub const NONE: Self = Self {
+        low: f32::NEG_INFINITY,
+        high: f32::INFINITY,
+    };
+
+    /// `None` for an activation that is a curve.
+    pub const fn of(activation: Activation) -> Option<Self> {
+        let (low, high) = match activation {
+            Activation::None => return Some(Self::NONE),
+            Activation::Relu => (0.0, f32::INFINITY),
+            Activation::Relu6 => (0.0, 6.0),
+            Activation::QuickGelu | Activation::Gelu => return None,
+        };
+        Some(Self { low, high })
+    }
 }
 
 /// Where in the left matrix the words of a row begin.
@@ -221,7 +249,6 @@ fn finish<D: Dot, const R: usize, const V: usize>(
 ) {
     let s = dot.simd();
     let width = V * D::LANES;
-    let bias = &results.bias[..width];
     // SAFETY: tiles do not overlap, and each has one thread.
     let to = unsafe {
         let end = results.first + (R - 1) * results.stride + width;
@@ -232,7 +259,7 @@ fn finish<D: Dot, const R: usize, const V: usize>(
         None => {
             for r in 0..R {
                 let values = totals[r].map(|total| dot.floats(total, &[]));
-                put(s, values, bias, results.add, &mut to[row(r)]);
+                put(s, values, results, &mut to[row(r)]);
             }
         }
         Some(integers) => {
@@ -248,28 +275,32 @@ fn finish<D: Dot, const R: usize, const V: usize>(
                     let value = s.mul(value, s.load(&column_scales[at..]));
                     values[v] = s.mul(value, row_scale);
                 }
-                put(s, values, bias, results.add, &mut to[row(r)]);
+                put(s, values, results, &mut to[row(r)]);
             }
         }
     }
 }
 
-/// `to = values + bias`, or `+=`. Never fused with what made the values, so that int8 has the same bits everywhere.
+/// `to = values + bias`, or `+=`, within the bounds. Never fused with what made the values, so that int8 has
+/// the same bits everywhere.
 #[inline(always)]
 fn put<S: Simd, const V: usize>(
     s: S,
     values: [S::Floats; V],
-    bias: &[f32],
-    add: bool,
+    results: &Results<'_>,
     to: &mut [f32],
 ) {
+    let Bounds { low, high } = results.bounds;
+    let (low, high) = (s.splat(low), s.splat(high));
+    let bias = &results.bias[..V * S::LANES];
     for v in 0..V {
         let at = v * S::LANES;
         let mut value = s.add(values[v], s.load(&bias[at..]));
-        if add {
+        if results.add {
             value = s.add(value, s.load(&to[at..]));
         }
-        s.store(value, &mut to[at..]);
+        // in this order a NaN stays one
+        s.store(s.min(high, s.max(low, value)), &mut to[at..]);
     }
 }
 

@@ -1,43 +1,54 @@
 //! Depthwise convolution: each channel with a window of its own.
 
+use std::iter::repeat_n;
+use std::ops::Range;
+use std::slice;
+
 use super::{Grid, Window};
 use crate::activation::{Activation, activate};
-use crate::gemm::{Form, Layout, Operand};
 use crate::machine::Machine;
 use crate::memory::Shared;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, MAX_LANES, Simd};
 
-/// A depthwise layer with its weights, of any odd or even window size and stride.
+/// A depthwise layer with its weights, whose window is one that networks for small machines use: 3 or 5
+/// pixels a side, stride 1 or 2.
 #[derive(Clone, Debug)]
 pub struct Depthwise {
     channels: usize,
     window: Window,
-    /// A row of channels for each pixel of the window.
+    /// A row of channels for each pixel of the window, and one of zeros, which windows see beyond the edges.
     weights: Vec<f32>,
     bias: Vec<f32>,
     activation: Activation,
 }
-
-/// Places along a row that share the loads of the weights.
-const BLOCK: usize = 4;
 
 impl Depthwise {
     /// `weights` has the pixels of the window for each channel, as `PyTorch` stores
     /// them; `bias` an element for each channel.
     ///
     /// # Panics
-    /// If the lengths do not fit.
+    /// If the lengths do not fit, or the window is another one.
     pub fn new(weights: &[f32], bias: &[f32], window: Window, activation: Activation) -> Self {
-        let (channels, taps) = (bias.len(), window.size * window.size);
+        let Window { size, stride, .. } = window;
+        assert!(
+            matches!(size, 3 | 5) && matches!(stride, 1 | 2),
+            "{window:?}"
+        );
+        let (channels, taps) = (bias.len(), size * size);
         assert!(channels > 0 && weights.len() == channels * taps);
         let by_tap = (0..taps).flat_map(|tap| (0..channels).map(move |c| weights[c * taps + tap]));
         Self {
             channels,
             window,
-            weights: by_tap.collect(),
+            weights: by_tap.chain(repeat_n(0.0, channels)).collect(),
             bias: bias.to_vec(),
             activation,
         }
+    }
+
+    /// The window.
+    pub fn window(&self) -> Window {
+        self.window
     }
 
     /// Size of the result for images of size `grid`.
@@ -54,157 +65,204 @@ impl Depthwise {
     /// If a length does not fit, or as [`Window::places`].
     pub fn apply(&self, machine: &Machine, pixels: &[f32], grid: Grid, to: &mut [f32]) {
         let places = self.places(grid);
-        let images = self.images(pixels, grid);
-        assert_eq!(to.len(), images * places.pixels() * self.channels);
-        let to = Shared::new(to);
-        let line = places.width * self.channels;
-        machine.pool.run_ranges(images * places.height, 1, |range| {
-            for row in range {
-                // SAFETY: each row of places is in one range.
-                let to = unsafe { to.part(row * line..(row + 1) * line) };
-                self.line(machine, pixels, grid, row, to);
-            }
-        });
+        let image = grid.pixels() * self.channels;
+        assert!(image > 0 && pixels.len().is_multiple_of(image));
+        let result = places.pixels() * self.channels;
+        assert_eq!(to.len(), pixels.len() / image * result);
+        let images = pixels.chunks_exact(image);
+        for (pixels, to) in images.zip(to.chunks_exact_mut(result)) {
+            self.apply_rows(machine, pixels, grid, 0..places.height, to);
+        }
     }
 
-    /// Makes `to` these rows in `layout`.
+    /// Writes a row of channels for each place in the given rows of places on one image of size `grid`, of which
+    /// `pixels` has the lines that these places see ([`Window::lines`]).
     ///
     /// # Panics
-    /// As [`Depthwise::apply`].
-    pub fn apply_to_operand(
+    /// If a length does not fit, or as [`Window::lines`].
+    pub fn apply_rows(
         &self,
         machine: &Machine,
         pixels: &[f32],
         grid: Grid,
-        (layout, to): (Layout, &mut Operand),
+        rows: Range<usize>,
+        to: &mut [f32],
     ) {
-        let places = self.places(grid);
-        let images = self.images(pixels, grid);
-        to.reset(Form::rows(layout), images * places.pixels(), self.channels);
-        let writer = to.writer();
-        machine.pool.run_ranges(images * places.height, 1, |range| {
-            let mut line = vec![0.0; places.width * self.channels];
+        let seen = self.window.lines(rows.clone(), grid.height);
+        assert_eq!(pixels.len(), seen.len() * grid.width * self.channels);
+        let length = self.places(grid).width * self.channels;
+        assert_eq!(to.len(), rows.len() * length);
+        let to = Shared::new(to);
+        machine.pool.run_ranges(rows.len(), 1, |range| {
             for row in range {
-                self.line(machine, pixels, grid, row, &mut line);
-                for (x, values) in line.chunks_exact(self.channels).enumerate() {
+                machine.cpu.run(Line {
+                    layer: self,
+                    pixels,
+                    width: grid.width,
+                    lines: self.seen_from(rows.start + row, grid.height, seen.start),
+                    before: self.window.under(0, grid.width).0,
                     // SAFETY: each row of places is in one range.
-                    unsafe { writer.row(machine.cpu, row * places.width + x, values) };
-                }
+                    to: unsafe { to.part(row * length..(row + 1) * length) },
+                });
             }
         });
     }
 
-    fn images(&self, pixels: &[f32], grid: Grid) -> usize {
-        let image = grid.pixels() * self.channels;
-        assert!(image > 0 && pixels.len().is_multiple_of(image));
-        pixels.len() / image
-    }
-
-    /// One row of places, counted through all images.
-    fn line(&self, machine: &Machine, pixels: &[f32], grid: Grid, row: usize, to: &mut [f32]) {
-        let places = self.places(grid);
-        let image = grid.pixels() * self.channels;
-        machine.cpu.run(Line {
-            layer: self,
-            pixels: &pixels[row / places.height * image..][..image],
-            grid,
-            y: row % places.height,
-            to,
-        });
+    /// The first line that the places of `row` see, counted from the line `start`, and which rows of the window that
+    /// and the ones below lie under.
+    fn seen_from(&self, row: usize, height: usize, start: usize) -> (usize, Range<usize>) {
+        let (top, rows) = self.window.under(row, height);
+        ((top + rows.start as isize) as usize - start, rows)
     }
 }
 
+/// One row of places.
 struct Line<'a> {
     layer: &'a Depthwise,
-    /// One image.
     pixels: &'a [f32],
-    grid: Grid,
-    y: usize,
+    /// Pixels of a line.
+    width: usize,
+    /// The first line that is seen, and the rows of the window that it and the ones below lie under.
+    lines: (usize, Range<usize>),
+    /// The first pixel under the first place, which may lie before the edge.
+    before: isize,
     to: &'a mut [f32],
 }
 
 impl Kernel for Line<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
-        let channels = self.layer.channels;
-        let count = self.to.len() / channels;
+    fn run<S: Simd>(self, s: S) {
+        let window = self.layer.window;
+        match (window.size, window.stride) {
+            (3, 1) => self.blocks::<S, 3, 1>(s),
+            (3, _) => self.blocks::<S, 3, 2>(s),
+            (_, 1) => self.blocks::<S, 5, 1>(s),
+            _ => self.blocks::<S, 5, 2>(s),
+        }
+    }
+}
+
+/// The most neighbouring places that are computed together, sharing the loads of weights and of the pixels that
+/// several of them see: as many as there are registers for.
+const MAX_BLOCK: usize = 8;
+/// The most pixels of a line that they see.
+const MAX_SEEN: usize = MAX_BLOCK - 1 + 5;
+
+/// For each line that a block sees, its pixels: rows of channels.
+type Seen = [[*const f32; MAX_SEEN]; 5];
+
+impl Line<'_> {
+    #[inline(always)]
+    fn blocks<S: Simd, const SIZE: usize, const STRIDE: usize>(mut self, s: S) {
+        let count = self.to.len() / self.layer.channels;
+        let wide = S::LANES == MAX_LANES && STRIDE == 1;
         let mut x = 0;
         while x < count {
-            // a block whose windows lie wholly inside shares the weights
-            if x + BLOCK <= count && self.is_inside(x) && self.is_inside(x + BLOCK - 1) {
-                self.places::<S, BLOCK>(s, x);
-                x += BLOCK;
+            if wide && x + MAX_BLOCK <= count {
+                self.places::<S, SIZE, STRIDE, MAX_BLOCK>(s, x);
+                x += MAX_BLOCK;
+            } else if x + MAX_BLOCK / 2 <= count {
+                self.places::<S, SIZE, STRIDE, { MAX_BLOCK / 2 }>(s, x);
+                x += MAX_BLOCK / 2;
             } else {
-                self.places::<S, 1>(s, x);
+                self.places::<S, SIZE, STRIDE, 1>(s, x);
                 x += 1;
             }
         }
     }
-}
-
-impl Line<'_> {
-    fn is_inside(&self, x: usize) -> bool {
-        self.layer.window.under(x, self.grid.width).1.len() == self.layer.window.size
-    }
 
     /// The results of `P` neighbouring places, of which `x` is the first.
     #[inline(always)]
-    fn places<S: Simd, const P: usize>(&mut self, s: S, x: usize) {
-        let channels = self.layer.channels;
-        let mut channel = 0;
-        while channels - channel >= S::LANES {
-            self.channels::<S, P>(s, x, channel, S::LANES);
-            channel += S::LANES;
+    fn places<S: Simd, const SIZE: usize, const STRIDE: usize, const P: usize>(
+        &mut self,
+        s: S,
+        x: usize,
+    ) {
+        let Depthwise {
+            channels, weights, ..
+        } = self.layer;
+        let (line, rows) = self.lines.clone();
+        let zeros = weights[SIZE * SIZE * channels..].as_ptr();
+        let first = (x * STRIDE) as isize + self.before;
+        let mut seen: Seen = [[zeros; MAX_SEEN]; 5];
+        for (line, seen) in (line..line + rows.len()).zip(&mut seen) {
+            let line = &self.pixels[line * self.width * channels..][..self.width * channels];
+            for (column, pixel) in (first..).zip(&mut seen[..(P - 1) * STRIDE + SIZE]) {
+                if (0..self.width as isize).contains(&column) {
+                    *pixel = line.as_ptr().wrapping_add(column as usize * channels);
+                }
+            }
         }
-        if channel < channels {
-            self.channels::<S, P>(s, x, channel, channels - channel);
+        let whole = channels / S::LANES * S::LANES;
+        for channel in (0..whole).step_by(S::LANES) {
+            // SAFETY: each pixel has `channels` floats, and so have the zeros.
+            unsafe { self.channels::<S, SIZE, STRIDE, P, true>(s, &seen, (x, channel)) };
+        }
+        if whole < *channels {
+            // SAFETY: as above.
+            unsafe { self.channels::<S, SIZE, STRIDE, P, false>(s, &seen, (x, whole)) };
         }
     }
 
-    /// `count` channels of `P` neighbouring places.
+    /// A vector of channels, not `WHOLE` a part of one, of `P` neighbouring places.
+    ///
+    /// # Safety
+    /// The pixels must be rows of channels.
     #[inline(always)]
-    fn channels<S: Simd, const P: usize>(&mut self, s: S, x: usize, channel: usize, count: usize) {
+    unsafe fn channels<
+        S: Simd,
+        const SIZE: usize,
+        const STRIDE: usize,
+        const P: usize,
+        const WHOLE: bool,
+    >(
+        &mut self,
+        s: S,
+        seen: &Seen,
+        (x, channel): (usize, usize),
+    ) {
         let Depthwise {
             channels,
-            window,
             weights,
             bias,
             activation,
+            ..
         } = self.layer;
-        let (top, rows) = window.under(self.y, self.grid.height);
-        let (left, columns) = window.under(x, self.grid.width);
-        let mut sums = [load(s, bias, channel, count); P];
-        for row in rows {
-            let line = (top + row as isize) as usize * self.grid.width;
-            for column in columns.clone() {
-                let tap = row * window.size + column;
-                let weight = load(s, weights, tap * channels + channel, count);
-                let first = line + (left + column as isize) as usize;
-                for (p, sum) in sums.iter_mut().enumerate() {
-                    let at = (first + p * window.stride) * channels + channel;
-                    *sum = s.mul_add(load(s, self.pixels, at, count), weight, *sum);
+        let count = if WHOLE { S::LANES } else { channels - channel };
+        let load = |from: &[f32]| {
+            if WHOLE {
+                s.load(from)
+            } else {
+                s.load_head(&from[..count])
+            }
+        };
+        let rows = self.lines.1.clone();
+        let mut sums = [load(&bias[channel..]); P];
+        for (pixels, row) in seen.iter().zip(rows) {
+            let weights = &weights[row * SIZE * channels..][..SIZE * channels];
+            let mut values = [s.splat(0.0); MAX_SEEN];
+            for column in 0..(P - 1) * STRIDE + SIZE {
+                // SAFETY: the caller's promise, and `channel + count` is at most `channels`.
+                let pixel = unsafe { slice::from_raw_parts(pixels[column].add(channel), count) };
+                values[column] = load(pixel);
+            }
+            for tap in 0..SIZE {
+                let weight = load(&weights[tap * channels + channel..]);
+                for p in 0..P {
+                    sums[p] = s.mul_add(values[p * STRIDE + tap], weight, sums[p]);
                 }
             }
         }
         for (p, sum) in sums.into_iter().enumerate() {
-            let at = (x + p) * channels + channel;
+            let to = &mut self.to[(x + p) * channels + channel..][..count];
             let value = activate(s, *activation, sum);
-            if count == S::LANES {
-                s.store(value, &mut self.to[at..]);
+            if WHOLE {
+                s.store(value, to);
             } else {
-                s.store_head(value, &mut self.to[at..at + count]);
+                s.store_head(value, to);
             }
         }
-    }
-}
-
-#[inline(always)]
-fn load<S: Simd>(s: S, from: &[f32], at: usize, count: usize) -> S::Floats {
-    if count == S::LANES {
-        s.load(&from[at..])
-    } else {
-        s.load_head(&from[at..at + count])
     }
 }
 
@@ -272,7 +330,7 @@ mod tests {
             1_usize..40,
             1..=side,
             1..=side,
-            1_usize..6,
+            prop_oneof![Just(3_usize), Just(5)],
             1_usize..3,
             any::<u64>(),
         )
@@ -311,20 +369,26 @@ mod tests {
         }
 
         #[test]
-        fn operands_hold_the_encoded_rows_after_the_activation(problem in problems()) {
+        fn some_rows_equal_those_of_the_whole(problem in problems()) {
             let (mut layer, _, pixels) = problem.layer();
             layer.activation = Activation::Relu6;
-            for cpu in Cpu::available() {
-                let machine = Machine::new(cpu, 2);
-                let mut rows = vec![0.0; problem.exact().len()];
-                layer.apply(&machine, &pixels, problem.grid, &mut rows);
-                prop_assert!(rows.iter().all(|x| (0.0..=6.0).contains(x)));
-                for layout in [Layout::F32, Layout::Bf16, Layout::I16] {
-                    let (mut got, mut want) = (Operand::new(), Operand::new());
-                    layer.apply_to_operand(&machine, &pixels, problem.grid, (layout, &mut got));
-                    want.assign(&machine, layout, &rows, problem.channels);
-                    prop_assert!(got == want, "{layout:?} on {}", cpu.isa());
+            let machine = Machine::new(Cpu::detect(), 2);
+            let places = layer.places(problem.grid);
+            let mut whole = vec![0.0; problem.exact().len()];
+            layer.apply(&machine, &pixels, problem.grid, &mut whole);
+            prop_assert!(whole.iter().all(|x| (0.0..=6.0).contains(x)));
+            let middle = places.height / 2;
+            for rows in [0..middle, middle..places.height] {
+                if rows.is_empty() {
+                    continue;
                 }
+                let line = problem.grid.width * problem.channels;
+                let seen = problem.window.lines(rows.clone(), problem.grid.height);
+                let seen = &pixels[seen.start * line..seen.end * line];
+                let length = places.width * problem.channels;
+                let mut part = vec![f32::NAN; rows.len() * length];
+                layer.apply_rows(&machine, seen, problem.grid, rows.clone(), &mut part);
+                prop_assert_eq!(&part[..], &whole[rows.start * length..rows.end * length]);
             }
         }
     }

@@ -51,6 +51,18 @@ impl Window {
         }
     }
 
+    /// The lines of pixels, on images of `height` lines, that the window sees from the given rows of places.
+    ///
+    /// # Panics
+    /// As [`Window::places`], or if there is no row.
+    pub fn lines(self, rows: Range<usize>, height: usize) -> Range<usize> {
+        assert!(!rows.is_empty(), "no place sees no line");
+        let (first, seen) = self.under(rows.start, height);
+        let (last, seen_last) = self.under(rows.end - 1, height);
+        let line = |first: isize, row: usize| (first + row as isize) as usize;
+        line(first, seen.start)..line(last, seen_last.end)
+    }
+
     fn count(self, length: usize) -> usize {
         assert!(self.size > 0 && self.stride > 0 && length > 0);
         match self.padding {
@@ -108,6 +120,11 @@ mod tests {
         assert_eq!(same(3, 2).under(4, 9), (7, 0..2));
         // a window larger than the image
         assert_eq!(same(5, 1).under(0, 2), (-2, 2..4));
+        // what rows of places see
+        assert_eq!(same(3, 1).lines(0..4, 16), 0..5);
+        assert_eq!(same(3, 1).lines(4..8, 16), 3..9);
+        assert_eq!(same(5, 2).lines(4..8, 16), 7..16);
+        assert_eq!(same(5, 1).lines(1..2, 2), 0..2);
 
         let each = Window {
             size: 3,

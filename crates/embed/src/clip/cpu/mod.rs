@@ -24,6 +24,7 @@ use super::config::{Config, ImageTower};
 use super::preprocessor::Preprocessor;
 use crate::device::Backend;
 use crate::error::{EmbedError, LoadError};
+use crate::idle::Idle;
 use crate::weights::TensorFile;
 
 /// Pictures, and tokens of texts, that go through a tower together, at most: more fall out of the caches.
@@ -35,7 +36,7 @@ pub(super) struct CpuTowers {
     vision: Image,
     text: Text,
     /// Memory of passes that are over.
-    idle: Mutex<Vec<Pass>>,
+    idle: Idle<Pass>,
 }
 
 /// The memory of one pass.
@@ -92,7 +93,7 @@ impl CpuTowers {
         Ok(Self {
             vision,
             text,
-            idle: Mutex::default(),
+            idle: Idle::default(),
         })
     }
 
@@ -116,7 +117,7 @@ impl CpuTowers {
         }
         let answers: Vec<Mutex<Vec<Vec<f32>>>> = batches.iter().map(|_| Mutex::default()).collect();
         machine.pool.run(batches.len(), |i| {
-            let vectors = self.with_pass(|pass| run(pass, batches[i]));
+            let vectors = self.idle.with(|pass| run(pass, batches[i]));
             *answers[i].lock().unwrap_or_else(PoisonError::into_inner) = vectors;
         });
         let mut vectors: Vec<Vec<f32>> = answers
@@ -124,18 +125,9 @@ impl CpuTowers {
             .flat_map(|answer| answer.into_inner().unwrap_or_else(PoisonError::into_inner))
             .collect();
         for batch in cut(odd, most, &weight) {
-            vectors.extend(self.with_pass(|pass| run(pass, batch)));
+            vectors.extend(self.idle.with(|pass| run(pass, batch)));
         }
         vectors
-    }
-
-    /// A pass that panics loses its memory, no more.
-    fn with_pass<R>(&self, run: impl FnOnce(&mut Pass) -> R) -> R {
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut pass = idle().pop().unwrap_or_default();
-        let result = run(&mut pass);
-        idle().push(pass);
-        result
     }
 }
 
