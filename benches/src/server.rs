@@ -44,6 +44,15 @@ impl Server {
         self.process.stderr.take()
     }
 
+    /// The processor time it has used, in ticks, on Linux hundredths of seconds.
+    pub fn cpu_ticks(&self) -> anyhow::Result<u64> {
+        let stat = fs_err::read_to_string(format!("/proc/{}/stat", self.id()))?;
+        // After the name, which may hold spaces: state, ten more, then user and system time.
+        let (_, fields) = stat.rsplit_once(')').context("a name in brackets")?;
+        let times = fields.split_whitespace().skip(11).take(2);
+        Ok(times.map(str::parse::<u64>).sum::<Result<u64, _>>()?)
+    }
+
     pub fn id(&self) -> u32 {
         self.process.id()
     }
