@@ -42,7 +42,7 @@ struct Block {
 
 enum Widen {
     /// The first block's, which has nothing of its own to widen with.
-    Stem(Stem),
+    Stem(Box<Stem>),
     Expand(Linear),
 }
 
@@ -112,7 +112,7 @@ impl Block {
         } else {
             let stem = Stem::load(assets, packer, channels);
             let grid = stem.grid();
-            (Widen::Stem(stem), grid)
+            (Widen::Stem(Box::new(stem)), grid)
         };
         let window = Window {
             size: kernel,

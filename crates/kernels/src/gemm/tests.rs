@@ -175,6 +175,19 @@ proptest! {
     }
 
     #[test]
+    fn rows_of_floats_equal_an_operand((rows, outputs, inputs, seed) in shapes()) {
+        let problem = Problem::new(rows, outputs, inputs.next_multiple_of(4), seed);
+        for cpu in Cpu::available() {
+            let machine = Machine::new(cpu, 1);
+            let mut got = vec![f32::NAN; rows * outputs];
+            let linear = problem.pack(cpu, Precision::F32);
+            let store = Output::Store(&mut got);
+            linear.multiply_floats(&machine, &problem.left, store, Activation::None);
+            prop_assert_eq!(got, problem.run(&machine, Precision::F32));
+        }
+    }
+
+    #[test]
     fn finishing_equals_finishing_afterwards((rows, outputs, inputs, seed) in shapes()) {
         let problem = Problem::new(rows, outputs, inputs, seed);
             for cpu in Cpu::available() {
@@ -188,6 +201,15 @@ proptest! {
                 linear.multiply(&machine, &left, Output::Add(&mut sum), Activation::None);
                 for ((sum, plain), before) in sum.iter().zip(&plain).zip(&problem.residual) {
                     prop_assert_eq!(*sum, plain + before);
+                }
+
+                for activation in [Activation::Gelu, Activation::Relu, Activation::Relu6] {
+                    let sums = plain.iter().zip(&problem.residual).map(|(x, before)| x + before);
+                    let mut want: Vec<f32> = sums.collect();
+                    crate::activation::apply(cpu, activation, &mut want);
+                    let mut got = problem.residual.clone();
+                    linear.multiply(&machine, &left, Output::Add(&mut got), activation);
+                    prop_assert_eq!(&got, &want);
                 }
 
                 for activation in [Activation::QuickGelu, Activation::Gelu, Activation::Relu6] {

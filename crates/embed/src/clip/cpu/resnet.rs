@@ -8,8 +8,7 @@ use std::mem;
 
 use lookalike_kernels::image::{Grid, Padding, Window, average_pool, mean_rows};
 use lookalike_kernels::{
-    Activation, Attention, Convolution, Form, Linear, Machine, Operand, Output, Shape, Span,
-    Tokens, activation,
+    Activation, Attention, Convolution, Form, Linear, Machine, Operand, Output, Shape, Span, Tokens,
 };
 
 use super::Pass;
@@ -236,8 +235,7 @@ impl Bottleneck {
         }
         let sum = &mut x[..fewer * outputs];
         self.widen
-            .multiply(machine, left, Output::Add(sum), Activation::None);
-        activation::apply(machine.cpu, Activation::Relu, sum);
+            .multiply(machine, left, Output::Add(sum), Activation::Relu);
         small
     }
 }
