@@ -17,6 +17,8 @@ pub(crate) enum Lane {
     Request,
     /// A job.
     Ingest,
+    /// A job that writes files: it waits for the disk more than it computes.
+    Storage,
 }
 
 /// The door.
@@ -24,6 +26,7 @@ pub(crate) enum Lane {
 pub(crate) struct Cpu {
     request: Arc<Semaphore>,
     ingest: Arc<Semaphore>,
+    storage: Arc<Semaphore>,
     cores: usize,
 }
 
@@ -33,6 +36,7 @@ impl Cpu {
         Self {
             request: Arc::new(Semaphore::new(cores)),
             ingest: Arc::new(Semaphore::new(cores)),
+            storage: Arc::new(Semaphore::new(cores)),
             cores,
         }
     }
@@ -52,6 +56,7 @@ impl Cpu {
         let places = match lane {
             Lane::Request => &self.request,
             Lane::Ingest => &self.ingest,
+            Lane::Storage => &self.storage,
         };
         let place = Arc::clone(places)
             .acquire_owned()

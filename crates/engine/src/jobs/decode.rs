@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use lookalike_embed::{PreparedImage, ServedModel};
-use lookalike_media::{ImageLimits, Member, Picture};
+use lookalike_media::{ImageFormat, ImageLimits, Member, Picture};
 use md5::{Digest as _, Md5};
 
 use super::{EntryFailure, commit::Indexed};
@@ -50,35 +50,32 @@ pub(crate) enum Refusal {
     Job(EngineError),
 }
 
+/// A picture that is decoded and not stored yet.
+struct Seen {
+    file_name: FileName,
+    bytes: Vec<u8>,
+    format: ImageFormat,
+    width: u32,
+    height: u32,
+    prepared: Option<PreparedImage>,
+}
+
 impl Decoder {
-    /// Decodes on a thread that may block.
+    /// Decodes, then stores the original, on threads that may block: the disk keeps no core waiting.
     pub(crate) async fn decode(
         self: Arc<Self>,
         cpu: &Cpu,
         member: Member,
     ) -> Result<Decoded, Refusal> {
         let name = member.name.clone();
-        match cpu
-            .run(Lane::Ingest, move || self.decode_blocking(member))
-            .await
-        {
-            Ok(outcome) => outcome,
-            Err(panic) => {
-                tracing::error!(
-                    error = &panic as &dyn std::error::Error,
-                    member = name,
-                    "decoding panicked"
-                );
-                Err(refused(
-                    name,
-                    "decode",
-                    &"the decoder failed on it, which is a defect of this program",
-                ))
-            }
-        }
+        let decoder = Arc::clone(&self);
+        let decode = move || decoder.decode_blocking(member);
+        let seen = shielded(cpu.run(Lane::Ingest, decode).await, &name)?;
+        let store = move || self.store_blocking(seen);
+        shielded(cpu.run(Lane::Storage, store).await, &name)
     }
 
-    fn decode_blocking(&self, member: Member) -> Result<Decoded, Refusal> {
+    fn decode_blocking(&self, member: Member) -> Result<Seen, Refusal> {
         let Member { name, content } = member;
         let bytes = match content {
             Ok(bytes) => bytes,
@@ -98,37 +95,66 @@ impl Decoder {
             Ok(picture) => picture,
             Err(error) => return Err(refused(name, "decode", &error)),
         };
-        let object = if self.dry_run {
-            None
-        } else {
-            Some(self.store_blocking(&bytes)?)
-        };
-        let image = Indexed {
+        let prepared = (!self.dry_run).then(|| self.model.prepare(&pixels));
+        Ok(Seen {
             file_name,
-            object,
-            md5: Md5::digest(&bytes).into(),
-            size: bytes.len() as u64,
+            bytes,
             format,
             width,
             height,
-            vector: Vec::new(),
-        };
-        let prepared = (!self.dry_run).then(|| self.model.prepare(&pixels));
-        Ok(Decoded { image, prepared })
+            prepared,
+        })
     }
 
-    fn store_blocking(&self, bytes: &[u8]) -> Result<Arc<Pinned>, Refusal> {
-        if let Some(stored) = &self.stored {
-            return Ok(Arc::clone(stored));
-        }
-        let store = || {
-            let mut writer = self.objects.writer_blocking(self.limits.max_bytes)?;
-            writer.write_blocking(bytes)?;
-            let Written { object, .. } = writer.finish_blocking()?;
-            Ok(Arc::new(object))
+    fn store_blocking(&self, seen: Seen) -> Result<Decoded, Refusal> {
+        let (object, md5) = match &self.stored {
+            _ if self.dry_run => (None, Md5::digest(&seen.bytes).into()),
+            Some(stored) => (Some(Arc::clone(stored)), Md5::digest(&seen.bytes).into()),
+            None => {
+                let Written { object, md5 } = self.write(&seen.bytes).map_err(Refusal::Job)?;
+                (Some(Arc::new(object)), md5)
+            }
         };
-        store().map_err(Refusal::Job)
+        let image = Indexed {
+            file_name: seen.file_name,
+            object,
+            md5,
+            size: seen.bytes.len() as u64,
+            format: seen.format,
+            width: seen.width,
+            height: seen.height,
+            vector: Vec::new(),
+        };
+        Ok(Decoded {
+            image,
+            prepared: seen.prepared,
+        })
     }
+
+    fn write(&self, bytes: &[u8]) -> Result<Written, EngineError> {
+        let mut writer = self.objects.writer_blocking(self.limits.max_bytes)?;
+        writer.write_blocking(bytes)?;
+        writer.finish_blocking()
+    }
+}
+
+/// A panic costs the member, not the server.
+fn shielded<T>(
+    outcome: Result<Result<T, Refusal>, EngineError>,
+    member: &str,
+) -> Result<T, Refusal> {
+    outcome.unwrap_or_else(|panic| {
+        tracing::error!(
+            error = &panic as &dyn std::error::Error,
+            member,
+            "decoding panicked"
+        );
+        Err(refused(
+            member.to_owned(),
+            "decode",
+            &"the decoder failed on it, which is a defect of this program",
+        ))
+    })
 }
 
 fn refused(entry: String, stage: &str, why: &impl ToString) -> Refusal {

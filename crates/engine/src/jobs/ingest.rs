@@ -111,7 +111,7 @@ pub(crate) async fn prepare(
     Ok(flow.ending(row, outcome))
 }
 
-/// Decodes members on all cores, in their order. The handle stops it when dropped.
+/// Decodes members on all cores and stores them, in their order. The handle stops it when dropped.
 fn decode(
     inner: &Arc<Inner>,
     job: &ClaimedJob,
@@ -129,7 +129,8 @@ fn decode(
         });
         let decoded = members
             .map(|member| Arc::clone(&decoder).decode(&inner.cpu, member))
-            .buffered(inner.cpu.cores());
+            // As many again are being stored.
+            .buffered(2 * inner.cpu.cores());
         let mut decoded = pin!(decoded);
         while let Some(decoded) = decoded.next().await {
             if sender.send(decoded).await.is_err() {
