@@ -220,12 +220,7 @@ impl Data {
     fn build(&self, precision: &str, arguments: &Arguments) -> Result<Built> {
         let index = VectorIndex::with_options(self.options(precision, arguments)?)?;
         let start = cpu_time();
-        let vectors = self.base.chunks_exact(self.dimension);
-        let changes: Vec<Change<'_>> = (0..)
-            .zip(vectors)
-            .map(|(key, vector)| Change::Insert { key, vector })
-            .collect();
-        index.apply(&changes)?;
+        insert(&index, 0, self.base.chunks_exact(self.dimension))?;
         index.fold_blocking();
         let build = cpu_time_since(start);
         eprintln!(
@@ -264,6 +259,19 @@ impl Data {
     fn build_baseline(&self, _: &Arguments) -> Result<Built> {
         anyhow::bail!("--baseline needs a build with --features baseline")
     }
+}
+
+/// Puts vectors into an index, under keys from `first_key` on.
+pub fn insert<'a>(
+    index: &VectorIndex,
+    first_key: u64,
+    vectors: impl Iterator<Item = &'a [f32]>,
+) -> Result<()> {
+    let changes: Vec<Change<'_>> = (first_key..)
+        .zip(vectors)
+        .map(|(key, vector)| Change::Insert { key, vector })
+        .collect();
+    Ok(index.apply(&changes)?)
 }
 
 /// Queries with their true answers.

@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use fs_err as fs;
-use lookalike_index::{Change, Effort, Metric, Options, Query, VectorIndex};
+use lookalike_index::{Effort, Metric, Options, Query, VectorIndex};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::json;
+
+use crate::ann::insert;
 
 /// True neighbours recorded for each query.
 const NEIGHBOURS: usize = 100;
@@ -144,11 +146,7 @@ fn scanned(base: &[f32], dim: usize) -> Result<VectorIndex> {
         ..Options::new(dim, Metric::Cosine)
     })?;
     for (chunk, vectors) in (0..).zip(base.chunks(dim * 1024)) {
-        let vectors = (chunk * 1024..).zip(vectors.chunks_exact(dim));
-        let changes: Vec<_> = vectors
-            .map(|(key, vector)| Change::Insert { key, vector })
-            .collect();
-        index.apply(&changes)?;
+        insert(&index, chunk * 1024, vectors.chunks_exact(dim))?;
     }
     Ok(index)
 }

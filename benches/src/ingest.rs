@@ -1,7 +1,7 @@
 //! `ingest`: from the bytes of photos to committed vectors, through the engine, and how close that comes to its parts.
 //!
-//! Uploads archives as a client would and takes the time from the submission to the end of the job. In the same process, decoding alone
-//! and embedding alone, each on all the threads, say what could be reached at best: the rate of the slower one where each has cores
+//! Uploads archives one after another, as a client with many photos would, and takes the time from the first submission to the end of the
+//! last job. In the same process, decoding alone and embedding alone, each on all the threads, say what could be reached at best: the rate of the slower one where each has cores
 //! of its own, and what is left when both share them.
 
 use std::path::PathBuf;
@@ -22,9 +22,12 @@ pub struct Arguments {
     /// Folder with JPEGs
     #[arg(long)]
     photos: PathBuf,
-    /// Photos of an upload; the folder's are repeated
+    /// Photos in all; the folder's are repeated
     #[arg(long, default_value_t = 200)]
     count: usize,
+    /// Archives that they are uploaded in
+    #[arg(long, default_value_t = 4)]
+    archives: usize,
     /// How often each part is measured; the best counts
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -47,10 +50,22 @@ async fn measure(arguments: &Arguments, folder: &std::path::Path) -> Result<()> 
         let (rate, prepared) = decode_only(arguments, &photos, &house.model)?;
         decode = decode.max(rate);
         embed = embed.max(embed_only(&house.model, prepared).await?);
-        let archive = house::tar(&photos, photos.len())?;
+        let parts = photos.chunks(photos.len().div_ceil(arguments.archives.max(1)));
+        let archives: Vec<_> = parts
+            .map(|part| house::tar(part, part.len()))
+            .collect::<Result<_>>()?;
         let start = Instant::now();
-        let job = house.submit(&format!("{round}.tar"), archive).await?;
-        house.done(&job).await?;
+        let mut jobs = Vec::new();
+        for (part, archive) in archives.into_iter().enumerate() {
+            jobs.push(
+                house
+                    .submit(&format!("{round}-{part}.tar"), archive)
+                    .await?,
+            );
+        }
+        for job in &jobs {
+            house.done(job).await?;
+        }
         whole = whole.max(per_second(photos.len(), start));
     }
     let shared = 1.0 / (1.0 / decode + 1.0 / embed);
@@ -61,6 +76,7 @@ async fn measure(arguments: &Arguments, folder: &std::path::Path) -> Result<()> 
         "precision": house.model.encoder().precision.name(),
         "photos": arguments.photos.file_name().unwrap_or_default().to_string_lossy(),
         "count": photos.len(),
+        "archives": arguments.archives,
         "images_per_s": rounded(whole),
         "decode_only_per_s": rounded(decode),
         "embed_only_per_s": rounded(embed),

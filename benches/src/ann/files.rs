@@ -5,8 +5,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use lookalike_index::{Change, Effort, Metric, Options, Query, VectorIndex};
+use lookalike_index::{Effort, Metric, Options, Query, VectorIndex};
 use serde_json::json;
+
+use super::insert;
 
 /// Vectors that are inserted after the snapshot.
 const LATER: usize = 1000;
@@ -17,7 +19,7 @@ pub fn measure(name: &str, base: &[f32], options: &Options, folder: &Path) -> Re
     let vectors: Vec<&[f32]> = base.chunks_exact(options.dimension).collect();
     let (first, later) = vectors.split_at(vectors.len().saturating_sub(LATER));
     let index = VectorIndex::create(folder, options.clone())?;
-    insert(&index, 0, first)?;
+    insert(&index, 0, first.iter().copied())?;
     index.fold_blocking();
     let start = Instant::now();
     index.snapshot_blocking()?;
@@ -25,7 +27,7 @@ pub fn measure(name: &str, base: &[f32], options: &Options, folder: &Path) -> Re
     let snapshot_bytes = bytes_in(folder)?;
 
     let start = Instant::now();
-    insert(&index, first.len(), later)?;
+    insert(&index, first.len() as u64, later.iter().copied())?;
     let inserted = start.elapsed();
     let inserted_bytes = bytes_in(folder)?.saturating_sub(snapshot_bytes);
     index.close();
@@ -58,14 +60,6 @@ pub fn measure(name: &str, base: &[f32], options: &Options, folder: &Path) -> Re
     });
     println!("{line}");
     Ok(())
-}
-
-fn insert(index: &VectorIndex, first_key: usize, vectors: &[&[f32]]) -> Result<()> {
-    let changes: Vec<Change<'_>> = (first_key as u64..)
-        .zip(vectors)
-        .map(|(key, vector)| Change::Insert { key, vector })
-        .collect();
-    Ok(index.apply(&changes)?)
 }
 
 fn bytes_in(folder: &Path) -> Result<u64> {

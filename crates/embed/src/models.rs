@@ -31,7 +31,7 @@ const MAX_BATCH_INPUTS: usize = 8;
 const MAX_THREADS: usize = 1024;
 /// Side of a picture that a model is tried with, and its bytes.
 const TRIAL_SIDE: u32 = 32;
-const TRIAL_BYTES: usize = 32 * 32 * 3;
+const TRIAL_BYTES: usize = (TRIAL_SIDE * TRIAL_SIDE * 3) as usize;
 const INGEST_WAIT: Duration = Duration::from_millis(2);
 
 /// What to load and how much to spend on it.

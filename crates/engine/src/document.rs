@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use lookalike_embed::catalogue::ModelKind;
 use serde_json::{Value, json};
@@ -14,7 +13,6 @@ use crate::{
     error::{EngineError, Subject},
     jobs::plain_line,
     name::{CollectionName, FileName, ObjectId, ObjectKey},
-    objects::Written,
     store::{self, collection::CollectionRow},
 };
 
@@ -208,9 +206,7 @@ impl Inner {
         content: String,
         content_type: &str,
     ) -> Result<ObjectId, EngineError> {
-        let mut spool = self.spool(u64::MAX).await?;
-        spool.write(Bytes::from(content)).await?;
-        let Written { object, .. } = spool.finish().await?;
+        let object = self.write_object(content, u64::MAX).await?;
         let (id, now) = (object.id(), clock::now());
         let key = ObjectKey::new(format!("chunk-files/{}", uuid::Uuid::new_v4()))?;
         let until = now.saturating_add(clock::microseconds(CHUNK_FILES_KEPT));

@@ -60,6 +60,7 @@ async fn collections(inner: &Inner) -> Result<(), EngineError> {
 }
 
 async fn lookups(inner: &Inner) -> Result<(), EngineError> {
+    // Asked again: requests are answered by now, and may have changed what there is.
     let rows = store::collection::list_all(&mut *inner.store.reader().await?).await?;
     for row in rows.iter().filter(|row| row.collection.dimension > 0) {
         let (texts, sparse) = (has_texts(inner, row), row.collection.has_sparse_vectors());
@@ -72,16 +73,14 @@ async fn lookups(inner: &Inner) -> Result<(), EngineError> {
         let lookups = resident.lookups();
         if texts {
             let recipe = TextRecipe::of_full_text(&row.collection);
-            let searching = resident.lock_for_search().await;
-            (lookups.texts)
-                .load_ahead(&mut reader, &recipe, searching)
-                .await?;
+            let door = resident.lock_for_search().await;
+            lookups.texts.load_ahead(&mut reader, &recipe, door).await?;
         }
         if sparse {
             let recipe = SparseRecipe::of(&row.collection);
-            let searching = resident.lock_for_search().await;
+            let door = resident.lock_for_search().await;
             (lookups.sparse)
-                .load_ahead(&mut reader, &recipe, searching)
+                .load_ahead(&mut reader, &recipe, door)
                 .await?;
         }
         tracing::debug!(collection = %row.collection.name, "texts loaded");

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::task::JoinHandle;
 
 use crate::{
     clock,
@@ -12,7 +13,7 @@ use crate::{
     error::{EngineError, Subject},
     jobs::Source,
     name::{ObjectId, ObjectKey},
-    objects::{ObjectFile, ObjectWriter, Pinned, Written},
+    objects::{ObjectFile, ObjectWriter, Pinned},
     store,
 };
 
@@ -28,8 +29,6 @@ pub struct Upload {
 pub struct StoredUpload {
     /// Its SHA-256.
     pub id: ObjectId,
-    /// Its MD5, the service's `ETag`.
-    pub md5: [u8; 16],
     /// Its length in bytes.
     pub size: u64,
 }
@@ -37,10 +36,8 @@ pub struct StoredUpload {
 impl Engine {
     /// Starts to take a file in under `key`.
     pub async fn begin_upload(&self, key: &ObjectKey) -> Result<Upload, EngineError> {
-        let spool = self
-            .inner
-            .spool(self.inner.config.limits.max_document_bytes)
-            .await?;
+        let max_bytes = self.inner.config.limits.max_document_bytes;
+        let spool = self.inner.spool(max_bytes);
         Ok(Upload {
             engine: self.clone(),
             key: key.clone(),
@@ -90,7 +87,7 @@ impl Upload {
     /// bound to the new file.
     pub async fn finish(self) -> Result<StoredUpload, EngineError> {
         let inner = &self.engine.inner;
-        let Written { object, md5 } = self.spool.finish().await?;
+        let object = self.spool.finish().await?;
         let now = clock::now();
         let expires_at = now.saturating_add(clock::microseconds(inner.config.retention.uploads));
         let mut transaction = inner.store.begin().await?;
@@ -106,16 +103,16 @@ impl Upload {
         transaction.commit().await?;
         Ok(StoredUpload {
             id: object.id(),
-            md5,
             size: object.size(),
         })
     }
 }
 
-/// An [`ObjectWriter`] for async callers: small parts are gathered, and a thread that may block
-/// writes them.
+/// An [`ObjectWriter`] for async callers: small parts are gathered, and a thread that may block writes them while the next
+/// ones come.
 pub(crate) struct Spool {
-    writer: Option<ObjectWriter>,
+    /// What is being written, and gives the writer back; `None` after a failure.
+    writing: Option<JoinHandle<Result<ObjectWriter, EngineError>>>,
     gathered: Vec<u8>,
 }
 
@@ -124,29 +121,41 @@ const GATHER_BYTES: usize = 1 << 20;
 
 impl Spool {
     pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), EngineError> {
-        self.gathered.extend_from_slice(&bytes);
-        if self.gathered.len() < GATHER_BYTES {
-            Ok(())
-        } else {
-            self.flush().await
+        if self.gathered.is_empty() && bytes.len() >= GATHER_BYTES {
+            return self.pass_on(bytes).await;
         }
-    }
-
-    async fn flush(&mut self) -> Result<(), EngineError> {
-        let mut writer = self.writer.take().ok_or_else(already_failed)?;
-        let gathered = std::mem::take(&mut self.gathered);
-        let written = blocking(move || {
-            writer.write_blocking(&gathered)?;
-            Ok(writer)
-        });
-        self.writer = Some(written.await?);
+        self.gathered.extend_from_slice(&bytes);
+        if self.gathered.len() >= GATHER_BYTES {
+            let gathered = std::mem::take(&mut self.gathered);
+            self.pass_on(gathered.into()).await?;
+        }
         Ok(())
     }
 
-    pub(crate) async fn finish(mut self) -> Result<Written, EngineError> {
-        self.flush().await?;
-        let writer = self.writer.take().ok_or_else(already_failed)?;
-        blocking(move || writer.finish_blocking()).await
+    async fn pass_on(&mut self, bytes: Bytes) -> Result<(), EngineError> {
+        let mut writer = self.writer().await?;
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            writer.write_blocking(&bytes)?;
+            Ok(writer)
+        }));
+        Ok(())
+    }
+
+    async fn writer(&mut self) -> Result<ObjectWriter, EngineError> {
+        let writing = self.writing.take().ok_or_else(already_failed)?;
+        writing.await.map_err(EngineError::internal)?
+    }
+
+    pub(crate) async fn finish(mut self) -> Result<Pinned, EngineError> {
+        let gathered = std::mem::take(&mut self.gathered);
+        let mut writer = self.writer().await?;
+        let finish = move || {
+            writer.write_blocking(&gathered)?;
+            writer.finish_blocking()
+        };
+        tokio::task::spawn_blocking(finish)
+            .await
+            .map_err(EngineError::internal)?
     }
 }
 
@@ -156,23 +165,26 @@ fn already_failed() -> EngineError {
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
-) -> Result<T, EngineError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(EngineError::internal)?
-}
-
 impl Inner {
     /// A place for up to `max_bytes` that come piece by piece.
-    pub(crate) async fn spool(&self, max_bytes: u64) -> Result<Spool, EngineError> {
+    pub(crate) fn spool(&self, max_bytes: u64) -> Spool {
         let objects = Arc::clone(&self.objects);
-        let writer = blocking(move || objects.writer_blocking(max_bytes)).await?;
-        Ok(Spool {
-            writer: Some(writer),
+        let open = move || objects.writer_blocking(max_bytes);
+        Spool {
+            writing: Some(tokio::task::spawn_blocking(open)),
             gathered: Vec::new(),
-        })
+        }
+    }
+
+    /// Stores a file that the engine has made, of up to `max_bytes`.
+    pub(crate) async fn write_object(
+        &self,
+        content: impl Into<Bytes>,
+        max_bytes: u64,
+    ) -> Result<Pinned, EngineError> {
+        let mut spool = self.spool(max_bytes);
+        spool.write(content.into()).await?;
+        spool.finish().await
     }
 
     /// The stored object that a source names, pinned; `None` for a remote file. An object that is

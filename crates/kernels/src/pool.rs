@@ -37,8 +37,6 @@ pub struct Pool {
     /// Held during a job; whoever finds it taken does its job alone.
     turn: Mutex<()>,
     helpers: Vec<JoinHandle<()>>,
-    /// What every piece passes before it begins.
-    before: Arc<Gate>,
 }
 
 /// A closure on the stack of the caller, whose lifetime the pool itself sees to.
@@ -54,6 +52,7 @@ struct Shared {
     asleep: Mutex<()>,
     wake: Condvar,
     closing: AtomicBool,
+    /// What every piece passes before it begins.
     before: Arc<Gate>,
 }
 
@@ -88,7 +87,7 @@ impl Pool {
             asleep: Mutex::new(()),
             wake: Condvar::new(),
             closing: AtomicBool::new(false),
-            before: Arc::clone(&before),
+            before,
         });
         let helpers = (1..threads)
             .map(|i| {
@@ -103,7 +102,6 @@ impl Pool {
             shared,
             turn: Mutex::new(()),
             helpers,
-            before,
         }
     }
 
@@ -131,7 +129,7 @@ impl Pool {
             }
         }
         for piece in 0..pieces {
-            self.before.pass();
+            self.shared.before.pass();
             task(piece);
         }
     }

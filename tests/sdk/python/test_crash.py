@@ -4,12 +4,14 @@ What must hold whatever the moment was: an accepted job is never lost, an archiv
 jobs describe. SIGTERM drains instead.
 """
 
+import contextlib
 import http.client
 import json
 import random
 import socket
 import threading
 import time
+from functools import partial
 
 import pytest
 from alibabacloud_gpdb20160503 import models
@@ -65,6 +67,30 @@ def reopened(server: Server, api: Api) -> Api:
     return Api(make_client(server), namespace=api.namespace, collection=api.collection, runtime=api.runtime)
 
 
+@contextlib.contextmanager
+def killed_while(server: Server, change, *, more: int, of, chance: random.Random):
+    """Changes things over and over in a thread until there are so many `more` `of` them, and kills the server at a moment of chance after that. What
+    is to be seen before the kill belongs into the body; afterwards the server runs again."""
+    stop = threading.Event()
+    enough = of() + more
+
+    def keep_changing():
+        while not stop.is_set():
+            change()
+
+    changer = threading.Thread(target=keep_changing)
+    changer.start()
+    try:
+        wait_until(lambda: of() >= enough, f"{more} more changes to be acknowledged")
+        yield
+        time.sleep(chance.uniform(0, LONGEST_WAIT_S))  # the moment of the kill is the subject of the test
+    finally:
+        server.kill()
+        stop.set()
+        changer.join()
+    server.start()
+
+
 def listed_and_found(api: Api) -> set[str] | None:
     """The documents, once the index shows exactly what the store lists."""
     listed = set(api.documents())
@@ -82,21 +108,8 @@ def test_killed_at_random_moments_nothing_is_lost_or_half_there(tmp_path, seed):
     uploads = Uploads(seed)
     try:
         for _ in range(KILLS_PER_SEED):
-            stop = threading.Event()
-
-            def keep_uploading(api=api, stop=stop):
-                while not stop.is_set():
-                    uploads.submit_one(api)
-
-            before = len(uploads.jobs)
-            uploader = threading.Thread(target=keep_uploading)
-            uploader.start()
-            wait_until(lambda before=before: len(uploads.jobs) > before, "an accepted upload")
-            time.sleep(chance.uniform(0, LONGEST_WAIT_S))  # the moment of the kill is the subject of the test
-            server.kill()
-            stop.set()
-            uploader.join()
-            server.start()
+            with killed_while(server, partial(uploads.submit_one, api), more=1, of=lambda: len(uploads.jobs), chance=chance):
+                pass
             api = reopened(server, api)
             uploads.check_no_half(set(api.documents()))
             # A job is given up after three starts, so that one that kills the process cannot do so for ever:
@@ -246,33 +259,24 @@ def test_rows_that_were_acknowledged_are_there_and_deleted_ones_are_not(tmp_path
     numbers = iter(range(1_000_000))
     try:
         for _ in range(KILLS_PER_SEED):
-            stop = threading.Event()
 
-            def keep_changing(api=api, stop=stop):
-                while not stop.is_set():
-                    name, victim = f"row-{next(numbers)}", next(iter(stored - unanswered), None)
-                    row = models.UpsertCollectionDataRequestRows(id=name, vector=[chance.random() for _ in range(16)], metadata={"page": 1})
-                    try:
-                        api.call("UpsertCollectionData", rows=[row])
-                        stored.add(name)
-                        if victim is not None and chance.random() < 0.3:
-                            unanswered.add(victim)
-                            api.call("DeleteCollectionData", collection_data=json.dumps({"id": [victim]}))
-                            unanswered.discard(victim)
-                            stored.discard(victim)
-                            deleted.add(victim)
-                    except Exception:
-                        unanswered.add(name)
+            def change_one(api=api):
+                name, victim = f"row-{next(numbers)}", next(iter(stored - unanswered), None)
+                row = models.UpsertCollectionDataRequestRows(id=name, vector=[chance.random() for _ in range(16)], metadata={"page": 1})
+                try:
+                    api.call("UpsertCollectionData", rows=[row])
+                    stored.add(name)
+                    if victim is not None and chance.random() < 0.3:
+                        unanswered.add(victim)
+                        api.call("DeleteCollectionData", collection_data=json.dumps({"id": [victim]}))
+                        unanswered.discard(victim)
+                        stored.discard(victim)
+                        deleted.add(victim)
+                except Exception:
+                    unanswered.add(name)
 
-            before = len(stored)
-            changer = threading.Thread(target=keep_changing)
-            changer.start()
-            wait_until(lambda before=before: len(stored) > before + 5, "acknowledged rows")
-            time.sleep(chance.uniform(0, LONGEST_WAIT_S))  # the moment of the kill is the subject of the test
-            server.kill()
-            stop.set()
-            changer.join()
-            server.start()
+            with killed_while(server, change_one, more=6, of=lambda: len(stored), chance=chance):
+                pass
             api = reopened(server, api)
             # Once by the database, once by the index.
             for found in (found_rows(api, "page = 1"), found_rows(api, "page = 1", [1.0] * 16)):
@@ -311,6 +315,9 @@ class Texts:
                 self.delete_one(api)
         except Exception:
             return
+
+    def acknowledged(self) -> int:
+        return len(self.chunks) + len(self.jobs)
 
     def delete_one(self, api: Api):
         ended = (word for word, job_id in self.jobs.items() if word not in self.unanswered and api.job(job_id).completed)
@@ -354,23 +361,9 @@ def test_texts_that_were_acknowledged_are_found_by_full_text_and_deleted_ones_ar
     texts = Texts(chance)
     try:
         for _ in range(KILLS_PER_SEED):
-            stop = threading.Event()
-
-            def keep_changing(api=api, stop=stop):
-                while not stop.is_set():
-                    texts.change_one(api)
-
-            before = len(texts.chunks) + len(texts.jobs)
-            changer = threading.Thread(target=keep_changing)
-            changer.start()
-            wait_until(lambda before=before: len(texts.chunks) + len(texts.jobs) > before + 5, "acknowledged texts")
-            # Loaded, and followed from then on.
-            found_by_full_text(api)
-            time.sleep(chance.uniform(0, LONGEST_WAIT_S))  # the moment of the kill is the subject of the test
-            server.kill()
-            stop.set()
-            changer.join()
-            server.start()
+            with killed_while(server, partial(texts.change_one, api), more=6, of=texts.acknowledged, chance=chance):
+                # Loaded, and followed from then on.
+                found_by_full_text(api)
             api = reopened(server, api)
             texts.check(texts.chunks, found_by_full_text(api))
             for word, job_id in texts.jobs.items():

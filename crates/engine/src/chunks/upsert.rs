@@ -8,8 +8,8 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
 use lookalike_embed::{TextEmbedding, catalogue::ModelKind};
+use md5::{Digest as _, Md5};
 use serde_json::{Map, Value, json};
 use sqlx::SqliteConnection;
 
@@ -20,7 +20,7 @@ use crate::{
     error::{EngineError, Subject},
     jobs::{Usage, row_prefix},
     name::{CollectionName, FileName},
-    objects::Written,
+    objects::Pinned,
     query::{conditions::Conditions, embed_error},
     resident::{self, Resident},
     store::{
@@ -231,7 +231,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn write_original(&self, chunks: &[Ready]) -> Result<Written, EngineError> {
+    async fn write_original(&self, chunks: &[Ready]) -> Result<Original, EngineError> {
         let mut lines = String::new();
         for chunk in chunks {
             let metadata: Value = match &chunk.metadata {
@@ -242,9 +242,10 @@ impl Inner {
             lines.push_str(&line.to_string());
             lines.push('\n');
         }
-        let mut spool = self.spool(self.config.limits.max_document_bytes).await?;
-        spool.write(Bytes::from(lines)).await?;
-        spool.finish().await
+        let md5 = Md5::digest(&lines).into();
+        let max_bytes = self.config.limits.max_document_bytes;
+        let object = self.write_object(lines, max_bytes).await?;
+        Ok(Original { object, md5 })
     }
 
     /// What a chunk changes, as the rows are now.
@@ -277,11 +278,17 @@ impl Inner {
     }
 }
 
+/// The file that chunks with a file name are the content of.
+struct Original {
+    object: Pinned,
+    md5: [u8; 16],
+}
+
 async fn upsert_document(
     connection: &mut SqliteConnection,
     row: &CollectionRow,
     file_name: &FileName,
-    original: &Written,
+    original: &Original,
 ) -> Result<i64, EngineError> {
     let (object, now) = (&original.object, clock::now());
     let (id, size) = (object.id(), object.size());

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use lookalike_media::ImageFormat;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -22,7 +21,7 @@ use crate::{
     engine::Inner,
     error::EngineError,
     name::{CollectionName, FileName, ObjectId},
-    objects::{Pinned, Written},
+    objects::Pinned,
     resident::Resident,
     store::{
         self, chunk::NewChunk, collection::CollectionRow, document::NewDocument, job::ClaimedJob,
@@ -32,7 +31,7 @@ use crate::{
 /// An image ready to be stored.
 pub(crate) struct Indexed {
     pub(crate) file_name: FileName,
-    /// `None` in a dry run.
+    /// `None` in a dry run of an archive.
     pub(crate) object: Option<Arc<Pinned>>,
     pub(crate) md5: [u8; 16],
     pub(crate) size: u64,
@@ -254,14 +253,6 @@ pub(super) async fn commit_dry_run(
 /// The kind of a file with a chunk a line.
 pub(super) const JSON_LINES: &str = "application/x-ndjson";
 
-/// Keeps a file that a job has made.
-pub(super) async fn write(inner: &Arc<Inner>, text: String) -> Result<Pinned, EngineError> {
-    let mut spool = inner.spool(u64::MAX).await?;
-    spool.write(Bytes::from(text)).await?;
-    let Written { object, .. } = spool.finish().await?;
-    Ok(object)
-}
-
 /// Stores the list of a dry run's images: JSON Lines as a chunk file has them (row 30).
 async fn end_dry_run(
     inner: &Arc<Inner>,
@@ -275,7 +266,7 @@ async fn end_dry_run(
         lines.push_str(&json!({"page_content": "", "metadata": metadata}).to_string());
         lines.push('\n');
     }
-    let file = write(inner, lines).await?;
+    let file = inner.write_object(lines, u64::MAX).await?;
     let now = clock::now();
     let mut transaction = inner.store.begin().await?;
     store::object::insert(&mut transaction, &file.id(), file.size(), JSON_LINES, now).await?;

@@ -14,7 +14,7 @@ use crate::{
     cpu::{Cpu, Lane},
     error::EngineError,
     name::FileName,
-    objects::{Objects, Pinned, Written},
+    objects::{Objects, Pinned},
 };
 
 /// What decoding needs to know of its job.
@@ -107,18 +107,15 @@ impl Decoder {
     }
 
     fn store_blocking(&self, seen: Seen) -> Result<Decoded, Refusal> {
-        let (object, md5) = match &self.stored {
-            _ if self.dry_run => (None, Md5::digest(&seen.bytes).into()),
-            Some(stored) => (Some(Arc::clone(stored)), Md5::digest(&seen.bytes).into()),
-            None => {
-                let Written { object, md5 } = self.write(&seen.bytes).map_err(Refusal::Job)?;
-                (Some(Arc::new(object)), md5)
-            }
+        let object = if self.dry_run || self.stored.is_some() {
+            self.stored.clone()
+        } else {
+            Some(Arc::new(self.write(&seen.bytes).map_err(Refusal::Job)?))
         };
         let image = Indexed {
             file_name: seen.file_name,
             object,
-            md5,
+            md5: Md5::digest(&seen.bytes).into(),
             size: seen.bytes.len() as u64,
             format: seen.format,
             width: seen.width,
@@ -131,7 +128,7 @@ impl Decoder {
         })
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<Written, EngineError> {
+    fn write(&self, bytes: &[u8]) -> Result<Pinned, EngineError> {
         let mut writer = self.objects.writer_blocking(self.limits.max_bytes)?;
         writer.write_blocking(bytes)?;
         writer.finish_blocking()

@@ -21,7 +21,7 @@ use crate::{
     engine::Inner,
     error::EngineError,
     name::ObjectId,
-    objects::{ObjectReader, Pinned, Written},
+    objects::{ObjectReader, Pinned},
     store::{
         self,
         job::{ClaimedJob, StoredSource},
@@ -51,7 +51,7 @@ pub(super) async fn fetch(
                 Ok(fetched) => fetched,
                 Err(error) => return Ok(Err(error.to_string())),
             };
-            let mut spool = inner.spool(max_bytes).await?;
+            let mut spool = inner.spool(max_bytes);
             loop {
                 match fetched.chunk().await {
                     Ok(Some(chunk)) => spool.write(chunk).await?,
@@ -59,8 +59,7 @@ pub(super) async fn fetch(
                     Err(error) => return Ok(Err(error.to_string())),
                 }
             }
-            let Written { object, .. } = spool.finish().await?;
-            Ok(Ok(object))
+            spool.finish().await.map(Ok)
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     ChunkFiles, Usage,
-    commit::{Exchange, JSON_LINES, commit_dry_run, row_prefix, write},
+    commit::{Exchange, JSON_LINES, commit_dry_run, row_prefix},
     texts::plain_line,
 };
 use crate::{
@@ -56,8 +56,8 @@ pub(super) async fn end(
         lines.push('\n');
         plain.push_str(&plain_line(&chunk.content));
     }
-    let lines = write(inner, lines).await?;
-    let plain = write(inner, plain).await?;
+    let lines = inner.write_object(lines, u64::MAX).await?;
+    let plain = inner.write_object(plain, u64::MAX).await?;
     let resident = inner.residents.get(&inner.store, &text.row).await?;
     let now = clock::now();
     let mut transaction = inner.store.begin().await?;

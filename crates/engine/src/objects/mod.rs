@@ -27,7 +27,7 @@ use bytes::Bytes;
 use tokio::sync::RwLock;
 
 pub use self::file::{ObjectFile, ObjectReader};
-pub(crate) use self::writer::{ObjectWriter, Written};
+pub(crate) use self::writer::ObjectWriter;
 use crate::{
     config::{DataLocation, Synchronous},
     error::EngineError,

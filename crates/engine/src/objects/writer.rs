@@ -8,7 +8,6 @@ use std::{
 
 use bytes::Bytes;
 use fs_err as fs;
-use md5::Md5;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
@@ -20,7 +19,6 @@ pub(crate) struct ObjectWriter {
     objects: Arc<Objects>,
     sink: Sink,
     sha256: Sha256,
-    md5: Md5,
     written: u64,
     /// Counted towards the cap and not handed on yet.
     reserved: u64,
@@ -30,12 +28,6 @@ pub(crate) struct ObjectWriter {
 enum Sink {
     File(NamedTempFile),
     Memory(Vec<u8>),
-}
-
-/// A whole object in its place.
-pub(crate) struct Written {
-    pub(crate) object: Pinned,
-    pub(crate) md5: [u8; 16],
 }
 
 impl ObjectWriter {
@@ -50,7 +42,6 @@ impl ObjectWriter {
             objects,
             sink,
             sha256: Sha256::new(),
-            md5: Md5::new(),
             written: 0,
             reserved: 0,
             max_bytes,
@@ -72,7 +63,6 @@ impl ObjectWriter {
         self.reserved += length;
         self.written += length;
         self.sha256.update(bytes);
-        self.md5.update(bytes);
         match &mut self.sink {
             Sink::File(file) => file.write_all(bytes).map_err(storage_error),
             Sink::Memory(buffer) => {
@@ -83,9 +73,8 @@ impl ObjectWriter {
     }
 
     /// Puts the object in its place and pins it. Not for async threads.
-    pub(crate) fn finish_blocking(mut self) -> Result<Written, EngineError> {
+    pub(crate) fn finish_blocking(mut self) -> Result<Pinned, EngineError> {
         let id = ObjectId::from_bytes(self.sha256.finalize_reset().into());
-        let md5 = self.md5.finalize_reset().into();
         if let (Sink::File(file), Place::Folder { flush: true, .. }) =
             (&self.sink, &self.objects.place)
         {
@@ -115,7 +104,7 @@ impl ObjectWriter {
             self.reserved = 0;
         }
         drop(open);
-        Ok(Written { object, md5 })
+        Ok(object)
     }
 }
 
