@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::command::{cargo, command, is_there, run, scratch};
 use crate::tool::Policy;
-use crate::{demo, test};
+use crate::{cuda, demo, test};
 
 /// Pinned, so that a new release of the checker cannot break a build.
 const CARGO_DENY: &str = "0.20.2";
@@ -15,7 +15,7 @@ const CARGO_DENY: &str = "0.20.2";
 pub fn run_everything(policy: Policy) -> Result<()> {
     run(&mut cargo(["fmt", "--all", "--check"]))?;
     lint()?;
-    check_cuda(policy)?;
+    cuda::check_in_ci()?;
     licences_and_layering()?;
     let every_suite = test::Arguments::default();
     test::run_suites(&every_suite, policy)?;
@@ -39,26 +39,6 @@ fn lint() -> Result<()> {
         "-D",
         "warnings",
     ]))
-}
-
-/// Type-checks the CUDA feature where NVIDIA's compiler is installed: candle's kernels cannot be built without it. No
-/// card is needed, so the build is told which one to take.
-fn check_cuda(policy: Policy) -> Result<()> {
-    if !is_there("nvcc", "--version") {
-        if policy.ci {
-            println!("!!!! nvcc is missing: the feature `cuda` was NOT checked !!!!");
-        }
-        return Ok(());
-    }
-    run(cargo([
-        "check",
-        "--locked",
-        "--package",
-        "lookalike",
-        "--features",
-        "cuda",
-    ])
-    .env("CUDA_COMPUTE_CAP", "80"))
 }
 
 /// `deny.toml`: licences, sources, and who may import whom. Advisories need the network and are left to a scheduled run.

@@ -1,6 +1,7 @@
-//! The project's commands: `cargo xtask dev | test | ci | parity | unsafe | bench`. Plain Rust, no shell; CI runs the same.
+//! The project's commands: `cargo xtask dev | test | ci | parity | unsafe | cuda-check | bench`. Plain Rust, no shell; CI runs the same.
 //!
 //! Invariant: a runner that could not run is never silent: it is a loud skip on a developer's machine and a failure when `CI=true`.
+//! One exception: where NVIDIA's compiler cannot be installed, CI leaves the feature `cuda` unchecked, loudly.
 
 #![expect(
     clippy::print_stdout,
@@ -10,6 +11,7 @@
 mod bench;
 mod ci;
 mod command;
+mod cuda;
 mod demo;
 mod node;
 mod parity;
@@ -39,12 +41,14 @@ enum Task {
     Dev,
     /// Run every test; installs what the tests need inside the checkout.
     Test(test::Arguments),
-    /// What CI runs: format check, lints, licences and layering, every test, the demo.
+    /// What CI runs: format check, lints, the feature `cuda`, licences and layering, every test, the demo.
     Ci,
     /// Compare full-size CLIPs with transformers and `open_clip`; names of models go after `--`.
     Parity(parity::Arguments),
     /// Run the kernels' tests under Miri and `AddressSanitizer`.
     Unsafe,
+    /// Type-check the feature `cuda` with NVIDIA's compiler from `PyPI`; no graphics card is needed.
+    CudaCheck,
     /// Run the benches; arguments after `--` go to criterion.
     Bench(bench::Arguments),
 }
@@ -58,6 +62,7 @@ fn main() -> Result<()> {
         Task::Ci => ci::run_everything(policy),
         Task::Parity(selection) => parity::compare(&selection),
         Task::Unsafe => unsafety::check(policy),
+        Task::CudaCheck => cuda::check(),
         Task::Bench(selection) => bench::run_benches(&selection),
     }
 }

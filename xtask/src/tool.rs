@@ -38,6 +38,18 @@ pub fn python() -> Result<(), Missing> {
     }
 }
 
+/// A C++ compiler, by the name that `nvcc` looks for.
+pub fn cpp() -> Result<(), Missing> {
+    if is_there("g++", "--version") {
+        Ok(())
+    } else {
+        Err(Missing::new(
+            "g++",
+            "install a C++ compiler, on Debian: apt-get install g++",
+        ))
+    }
+}
+
 /// Node.js with npm.
 pub fn node() -> Result<(), Missing> {
     if is_there("node", "--version") && is_there("npm", "--version") {

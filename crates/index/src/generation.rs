@@ -296,7 +296,7 @@ fn carry_out(
         let made = with_codes!(&codes, codes => {
             link(&draft, codes, links.unwrap_or(&blank), recipe, &mut tuning, stop)?
         });
-        graph = Some(made).filter(|_| tuning.ef[0] > 0);
+        graph = (tuning.ef[0] > 0).then_some(made);
     }
     let (mut codes, mut graph) = (codes, graph);
     if !stable && let Some(linked) = &graph {

@@ -59,11 +59,7 @@ impl Isa {
 
     /// Whether its instructions are there to be fast, not only to be there.
     fn pays(self) -> bool {
-        #[cfg(target_arch = "x86_64")]
-        if self == Self::Avx512Bf16 {
-            return !is_made_by_intel();
-        }
-        true
+        self != Self::Avx512Bf16 || !is_made_by_intel()
     }
 
     fn is_present(self) -> bool {
@@ -118,13 +114,19 @@ impl fmt::Display for Isa {
 }
 
 /// Whether the processor calls itself `GenuineIntel`.
-#[cfg(target_arch = "x86_64")]
 fn is_made_by_intel() -> bool {
-    let leaf = std::arch::x86_64::__cpuid(0);
-    [leaf.ebx, leaf.edx, leaf.ecx]
-        .map(u32::to_le_bytes)
-        .as_flattened()
-        == b"GenuineIntel"
+    #[cfg(target_arch = "x86_64")]
+    {
+        let leaf = std::arch::x86_64::__cpuid(0);
+        [leaf.ebx, leaf.edx, leaf.ecx]
+            .map(u32::to_le_bytes)
+            .as_flattened()
+            == b"GenuineIntel"
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
 }
 
 /// Why a processor level could not be chosen.

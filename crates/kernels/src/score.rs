@@ -138,6 +138,8 @@ impl products::Products for u8 {
                 Isa::Portable | Isa::Neon => {}
             }
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = cpu;
         portable::each_row(matrix, rows, query, out, portable::bytes);
     }
 }
@@ -157,6 +159,8 @@ impl products::Products for Bf16 {
                 Isa::Portable | Isa::Neon => {}
             }
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = cpu;
         portable::each_row(matrix, rows, query, out, portable::bf16);
     }
 }
@@ -177,6 +181,8 @@ impl products::Products for f32 {
                 Isa::Portable | Isa::Neon => {}
             }
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = cpu;
         portable::each_row(matrix, rows, query, out, portable::f32);
     }
 }
