@@ -164,9 +164,16 @@ fn postgres() -> Result<()> {
         .args([name, "--", "--ignored", "--nocapture"]))
 }
 
-/// Builds the dev binary and returns its path.
+/// Builds the dev binary and returns its path. With the tests, as in [`unit`]: without them cargo would choose other features
+/// and build candle and TLS once more.
 pub fn build() -> Result<PathBuf> {
-    run(&mut cargo(["build", "--locked", "--workspace", "--bins"]))?;
+    run(&mut cargo([
+        "build",
+        "--locked",
+        "--workspace",
+        "--bins",
+        "--tests",
+    ]))?;
     let metadata = output(&mut cargo([
         "metadata",
         "--locked",
