@@ -34,7 +34,9 @@ use crate::machine::Machine;
 use crate::memory::{Shared, Stored};
 use finish::{Finish, Sink};
 use kernels::{Choice, Micro};
-use tile::{Bounds, Integers, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Results, Sums, Tile};
+use tile::{
+    Bounds, FEW_ROWS, Integers, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Results, Sums, Tile,
+};
 
 /// The numbers that a layer multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -256,6 +258,9 @@ struct Job<'a> {
     activation: Activation,
 }
 
+/// Words of a panel that the second level of cache holds beside the next one, with room for all else.
+const SHORT_PANEL: usize = 64 << 10;
+
 impl Job<'_> {
     /// Computes all rows of one panel's columns.
     fn panel(&self, panel: usize, sums: &mut Sums) {
@@ -275,8 +280,11 @@ impl Job<'_> {
 
         // tiles of equal heights: seven 7-row ones do better than six of 8 and one of 2
         let tiles = self.rows.count.div_ceil(micro.rows);
+        let few_rows = self.rows.count.div_ceil(tiles.max(1)) <= FEW_ROWS;
         // spread over the tiles: more requests at once than the processor keeps track of delay all others
         let pace = match tiles / vectors {
+            // so few rows that reading the panel is most of the work
+            0 if few_rows && words.len() <= SHORT_PANEL => 2 * LINE_WORDS,
             0 | 1 => LINE_WORDS,
             2 | 3 => LINE_WORDS / 2,
             _ => LINE_WORDS / 4,

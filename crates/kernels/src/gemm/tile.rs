@@ -119,6 +119,10 @@ pub(super) type Ahead = *const u32;
 /// Words in a line of cache.
 pub(super) const LINE_WORDS: usize = 16;
 
+/// A tile of so few rows asks for two lines of the next panel a step: it is done before one would have brought enough of it. A
+/// higher one has no register left for that.
+pub(super) const FEW_ROWS: usize = 6;
+
 /// One tile's work.
 pub(super) struct Tile<'a> {
     /// The left matrix.
@@ -130,7 +134,7 @@ pub(super) struct Tile<'a> {
     pub segment_steps: usize,
     /// The weights: steps × vectors × [`Dot::RIGHT_WORDS`] words.
     pub panel: &'a [u32],
-    /// What is multiplied next, to be asked for a line a step: weights, which go to the second
+    /// What is multiplied next, to be asked for a line or two a step: weights, which go to the second
     /// level of cache, and rows, which go to the first.
     pub next_panel: Ahead,
     /// Words from what is asked of the next panel in one step to what is in the next: a line or a part of one.
@@ -209,6 +213,9 @@ unsafe fn segment<D: Dot, const R: usize, const V: usize>(
     let mut next_rows = tile.next_rows.wrapping_add(first * row_pace);
     for step in 0..steps {
         prefetch::to_second_level(next_panel);
+        if R <= FEW_ROWS {
+            prefetch::to_second_level(next_panel.wrapping_add(LINE_WORDS));
+        }
         prefetch::to_first_level(next_rows);
         next_panel = next_panel.wrapping_add(pace);
         next_rows = next_rows.wrapping_add(row_pace);
