@@ -1,7 +1,8 @@
 //! Two threads serve a model: one answers queries, texts and pictures in the order in which they came, the other ingests.
 //!
 //! Both have all cores. While a query is at work it holds the gate behind which ingestion computes, so that ingestion stops
-//! within a fraction of a millisecond, in the middle of a layer, and goes on when the query is answered. Ingestion is fed in
+//! within a fraction of a millisecond, in the middle of a layer, and goes on when the query is answered; its threads have a
+//! lower priority, too, so that whatever else a query needs finds a core. Ingestion is fed in
 //! small batches, pictures before texts. Requests whose caller has gone are dropped unseen. A panic in the model is an error
 //! to the callers whose inputs caused it; the thread goes on.
 //!
@@ -10,12 +11,12 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use lookalike_kernels::{Cpu, Gate, Machine};
+use lookalike_kernels::{Cpu, Gate, Machine, step_back};
 use tokio::sync::oneshot;
 
 use crate::encoder::{Encoder, PreparedImage, TextEmbedding};
@@ -51,9 +52,15 @@ pub(crate) struct Machines {
 impl Machines {
     pub(crate) fn new(cpu: Cpu, threads: usize) -> Self {
         let gate = Arc::new(Gate::new());
+        let ingest = || {
+            // The machine's threads are started here and step back with this one.
+            step_back();
+            Machine::behind(Arc::clone(&gate), cpu, threads)
+        };
+        let ingest = thread::scope(|scope| scope.spawn(ingest).join());
         Self {
             query: Machine::new(cpu, threads),
-            ingest: Machine::behind(Arc::clone(&gate), cpu, threads),
+            ingest: ingest.unwrap_or_else(|panic| resume_unwind(panic)),
             gate,
         }
     }
@@ -301,6 +308,9 @@ struct Worker {
 
 impl Worker {
     fn run(&self) {
+        if self.role == Priority::Ingest {
+            step_back();
+        }
         loop {
             match self.next() {
                 Work::Texts(requests) => self.answer_texts(requests),

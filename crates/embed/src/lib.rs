@@ -23,7 +23,7 @@ mod vector;
 mod weights;
 
 pub use self::batcher::Priority;
-pub use lookalike_kernels::Precision;
+pub use lookalike_kernels::{Precision, step_back};
 
 pub use self::builtin::{NAME as BUILTIN_NAME, TEXT_NAME as BUILTIN_TEXT_NAME};
 pub use self::device::{Device, DeviceError, UnknownDevice};

@@ -8,6 +8,8 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
+use lookalike_kernels::step_back;
+
 use crate::Change;
 use crate::generation;
 use crate::hnsw::build::Stopped;
@@ -41,6 +43,7 @@ impl VectorIndex {
         }
         let worker = Arc::clone(shared);
         let work = move || {
+            step_back();
             // A panic would leave the flag set: no further fold, and scans stay exact.
             while worker.read().fold_is_due(worker.options.fold_rows) && worker.fold(false).is_ok()
             {

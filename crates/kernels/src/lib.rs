@@ -30,6 +30,7 @@
 
 pub mod activation;
 pub mod attention;
+mod background;
 pub mod dispatch;
 pub mod dot;
 mod gate;
@@ -47,6 +48,7 @@ mod testing;
 
 pub use activation::Activation;
 pub use attention::{Attention, Span, Tokens};
+pub use background::step_back;
 pub use dispatch::{Cpu, CpuError, Isa};
 pub use gate::{Gate, Held};
 pub use gemm::{

@@ -103,7 +103,7 @@ pub(crate) async fn prepare(
     };
     let outcome = flow.embed(decoded).await?;
     if let Some(unpacking) = unpacking
-        && let Err(error) = unpacking.await.map_err(EngineError::internal)?
+        && let Err(error) = unpacking.await.map_err(EngineError::internal)??
     {
         return archive_failure(&inner, &job, error);
     }
@@ -129,8 +129,7 @@ fn decode(
         });
         let decoded = members
             .map(|member| Arc::clone(&decoder).decode(&inner.cpu, member))
-            // As many again are being stored.
-            .buffered(2 * inner.cpu.cores());
+            .buffered(inner.cpu.ingest_width());
         let mut decoded = pin!(decoded);
         while let Some(decoded) = decoded.next().await {
             if sender.send(decoded).await.is_err() {

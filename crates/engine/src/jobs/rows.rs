@@ -20,7 +20,7 @@ use crate::{
     clock,
     collection::Collection,
     config::Stage,
-    cpu::Lane,
+    cpu::{Lane, in_background},
     engine::Inner,
     error::{EngineError, Subject},
     objects::Pinned,
@@ -247,12 +247,14 @@ fn read(inner: &Inner, file: &Arc<Pinned>) -> mpsc::Receiver<std::io::Result<Par
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     let max_line_bytes = inner.config.limits.max_rows_bytes;
     let file = Arc::clone(file);
-    tokio::task::spawn_blocking(move || {
+    let reading = in_background(move || {
         if let Err(error) = read_blocking(&file, max_line_bytes, &sender) {
             // Nobody listens any more only when the job was stopped.
             drop(sender.blocking_send(Err(error)));
         }
     });
+    // It says how it went through the channel.
+    drop(reading);
     receiver
 }
 

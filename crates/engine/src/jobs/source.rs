@@ -12,12 +12,12 @@ use std::{
 };
 
 use lookalike_media::{ArchiveError, Member};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::sync::mpsc;
 use url::Url;
 
 use crate::{
     config::Stage,
-    cpu::Lane,
+    cpu::{Background, Lane, in_background},
     engine::Inner,
     error::EngineError,
     name::ObjectId,
@@ -107,9 +107,9 @@ pub(super) fn unpack(
     source: Arc<Pinned>,
     counts: Arc<Counts>,
     members: mpsc::Sender<Member>,
-) -> JoinHandle<Result<(), ArchiveError>> {
+) -> Background<Result<(), ArchiveError>> {
     let (inner, job) = (Arc::clone(inner), job.clone());
-    tokio::task::spawn_blocking(move || {
+    in_background(move || {
         let file = source.open_blocking().map_err(ArchiveError::Io)?;
         let reader = WhileWanted {
             file,
