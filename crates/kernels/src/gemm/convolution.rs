@@ -1,6 +1,8 @@
 //! Convolutions as matrix products whose rows are gathered from the pixels under the
 //! window, without a copy of them.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::pack::{Packer, Shape};
 use super::tile::Offsets;
 use super::{Linear, Operand, Output, Precision, Rows};
@@ -13,6 +15,16 @@ use crate::machine::Machine;
 pub struct Convolution {
     linear: Linear,
     window: Window,
+    /// Of the last images: most are of one size.
+    table: Mutex<Arc<Table>>,
+}
+
+/// Where the words of each pixel under each place begin.
+#[derive(Debug, Default)]
+struct Table {
+    /// Of what images: their size (none yet), the pixels of all, and the words of each.
+    of: (Option<Grid>, usize, usize),
+    offsets: Vec<u32>,
 }
 
 impl Convolution {
@@ -45,6 +57,7 @@ impl Convolution {
         Self {
             linear: packer.linear(precision, shape, &by_tap, Some(bias)),
             window,
+            table: Mutex::default(),
         }
     }
 
@@ -85,23 +98,33 @@ impl Convolution {
         let places = self.places(grid);
         let count = pixels.rows() / grid.pixels() * places.pixels();
         let table = self.table(pixels, grid, places);
-        let scales: Vec<f32> = pixels
-            .scales()
-            .iter()
-            .step_by(grid.pixels())
-            .flat_map(|scale| std::iter::repeat_n(*scale, places.pixels()))
-            .collect();
+        let mut scales = Vec::new();
+        for scale in pixels.scales().iter().step_by(grid.pixels()) {
+            scales.resize(scales.len() + places.pixels(), *scale);
+        }
         let rows = Rows {
             count,
             words: pixels.words(),
-            offsets: Offsets::Gathered { table: &table },
+            offsets: Offsets::Gathered {
+                table: &table.offsets,
+            },
             scales: &scales,
         };
         self.linear.run(machine, rows, output, activation);
     }
 
-    /// Where the words of each pixel under each place begin.
-    fn table(&self, pixels: &Operand, grid: Grid, places: Grid) -> Vec<u32> {
+    /// The table for these pixels: the last one, or a new one.
+    fn table(&self, pixels: &Operand, grid: Grid, places: Grid) -> Arc<Table> {
+        let of = (Some(grid), pixels.rows(), pixels.stride());
+        let mut last = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.of != of {
+            let offsets = self.offsets(pixels, grid, places);
+            *last = Arc::new(Table { of, offsets });
+        }
+        Arc::clone(&last)
+    }
+
+    fn offsets(&self, pixels: &Operand, grid: Grid, places: Grid) -> Vec<u32> {
         let stride = pixels.stride();
         let beyond = u32::try_from(pixels.rows() * stride)
             .expect("a batch's activations have fewer than four billion words");

@@ -21,6 +21,18 @@ impl Scale {
         unit: 1.0,
         factor: 1.0,
     };
+
+    /// The scale that makes the largest of some numbers, as [`FindLargest`] finds it, 127.
+    pub fn of(largest: f32) -> Self {
+        let (unit, factor) = if largest.is_nan() {
+            (f32::NAN, 0.0)
+        } else if largest < SMALLEST_MAGNITUDE {
+            (0.0, 0.0)
+        } else {
+            (largest / 127.0, 127.0 / largest)
+        };
+        Self { unit, factor }
+    }
 }
 
 /// Writes `values` as `layout` to `to`, zeros behind.
@@ -52,11 +64,17 @@ impl Kernel for Encode<'_> {
                 for (to, values) in (&mut chunks).zip(&mut values) {
                     s.store_u8(s.mul(s.load(values), factor), to);
                 }
-                let mut tail = [0; MAX_LANES];
-                s.store_u8(s.mul(s.load_head(values.remainder()), factor), &mut tail);
                 let rest = chunks.into_remainder();
-                rest.copy_from_slice(&tail[..rest.len()]);
-                to[self.values.len()..].fill(0);
+                // a call for nothing would cost more than a short row does
+                if !rest.is_empty() {
+                    let mut tail = [0; MAX_LANES];
+                    s.store_u8(s.mul(s.load_head(values.remainder()), factor), &mut tail);
+                    rest.copy_from_slice(&tail[..rest.len()]);
+                }
+                let padding = &mut to[self.values.len()..];
+                if !padding.is_empty() {
+                    padding.fill(0);
+                }
             }
             Layout::I16 => {
                 let to: &mut [i16] = bytemuck::cast_slice_mut(self.to);
@@ -65,12 +83,46 @@ impl Kernel for Encode<'_> {
                 for (to, values) in (&mut chunks).zip(&mut values) {
                     s.store_i16(s.mul(s.load(values), factor), to);
                 }
-                let mut tail = [0; MAX_LANES];
-                s.store_i16(s.mul(s.load_head(values.remainder()), factor), &mut tail);
                 let rest = chunks.into_remainder();
-                rest.copy_from_slice(&tail[..rest.len()]);
-                to[self.values.len()..].fill(0);
+                if !rest.is_empty() {
+                    let mut tail = [0; MAX_LANES];
+                    s.store_i16(s.mul(s.load_head(values.remainder()), factor), &mut tail);
+                    rest.copy_from_slice(&tail[..rest.len()]);
+                }
+                let padding = &mut to[self.values.len()..];
+                if !padding.is_empty() {
+                    padding.fill(0);
+                }
             }
+        }
+    }
+}
+
+/// Writes whole rows of `columns` values, with one scale, to rows of `stride` words.
+pub(super) struct EncodeRows<'a> {
+    pub layout: Layout,
+    pub scale: Scale,
+    pub values: &'a [f32],
+    pub columns: usize,
+    pub to: &'a mut [u32],
+    pub stride: usize,
+    /// Words of a row that are written: the values and zeros behind.
+    pub words: usize,
+}
+
+impl Kernel for EncodeRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let rows = self.to.chunks_mut(self.stride);
+        for (values, to) in self.values.chunks_exact(self.columns).zip(rows) {
+            let encode = Encode {
+                layout: self.layout,
+                scale: self.scale,
+                values,
+                to: &mut to[..self.words],
+            };
+            encode.run(s);
         }
     }
 }
@@ -79,44 +131,57 @@ impl Kernel for Encode<'_> {
 #[inline(always)]
 fn bf16<S: Simd>(s: S, values: &[f32], to: &mut [u16]) {
     let (to, padding) = to.split_at_mut(values.len());
-    padding.fill(0);
+    if !padding.is_empty() {
+        padding.fill(0);
+    }
     let mut chunks = to.chunks_exact_mut(S::LANES);
     let mut values = values.chunks_exact(S::LANES);
     for (to, values) in (&mut chunks).zip(&mut values) {
         s.store_bf16(s.load(values), to);
     }
-    let mut tail = [0; MAX_LANES];
-    s.store_bf16(s.load_head(values.remainder()), &mut tail);
     let rest = chunks.into_remainder();
-    rest.copy_from_slice(&tail[..rest.len()]);
+    if !rest.is_empty() {
+        let mut tail = [0; MAX_LANES];
+        s.store_bf16(s.load_head(values.remainder()), &mut tail);
+        rest.copy_from_slice(&tail[..rest.len()]);
+    }
 }
 
-/// The scale that makes the largest of some numbers 127.
-pub(super) struct FindScale<'a>(pub &'a [f32]);
+/// Vectors among which [`FindLargest`] looks independently.
+const AT_ONCE: usize = 4;
 
-impl Kernel for FindScale<'_> {
-    type Output = Scale;
+/// The largest magnitude of some numbers, or NaN if one of them is not finite.
+pub(super) struct FindLargest<'a>(pub &'a [f32]);
+
+impl Kernel for FindLargest<'_> {
+    type Output = f32;
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> Scale {
-        let (mut largest, mut probe) = (s.splat(0.0), s.splat(0.0));
-        let mut chunks = self.0.chunks_exact(S::LANES);
-        for values in &mut chunks {
-            let value = s.load(values);
-            largest = s.max(s.abs(value), largest);
+    fn run<S: Simd>(self, s: S) -> f32 {
+        // several at a time, which do not wait for each other
+        let (mut largest, mut probes) = ([s.splat(0.0); AT_ONCE], [s.splat(0.0); AT_ONCE]);
+        let mut look = |i: usize, value| {
+            largest[i] = s.max(s.abs(value), largest[i]);
             // 0 times anything but a finite number is NaN, and stays in the sum
-            probe = s.mul_add(value, s.splat(0.0), probe);
-        }
-        let value = s.load_head(chunks.remainder());
-        largest = s.max(s.abs(value), largest);
-        probe = s.mul_add(value, s.splat(0.0), probe);
-        let magnitude = s.largest(largest);
-        let (unit, factor) = if s.sum(probe).is_nan() {
-            (f32::NAN, 0.0)
-        } else if magnitude < SMALLEST_MAGNITUDE {
-            (0.0, 0.0)
-        } else {
-            (magnitude / 127.0, 127.0 / magnitude)
+            probes[i] = s.mul_add(value, s.splat(0.0), probes[i]);
         };
-        Scale { unit, factor }
+        let mut blocks = self.0.chunks_exact(AT_ONCE * S::LANES);
+        for block in &mut blocks {
+            for i in 0..AT_ONCE {
+                look(i, s.load(&block[i * S::LANES..]));
+            }
+        }
+        for values in blocks.remainder().chunks(S::LANES) {
+            look(0, s.load_head(values));
+        }
+        let (mut all, mut probe) = (largest[0], probes[0]);
+        for i in 1..AT_ONCE {
+            all = s.max(largest[i], all);
+            probe = s.add(probes[i], probe);
+        }
+        if s.sum(probe).is_nan() {
+            f32::NAN
+        } else {
+            s.largest(all)
+        }
     }
 }

@@ -18,6 +18,7 @@ mod kernels;
 mod operand;
 mod pack;
 mod tile;
+mod tiling;
 
 pub use convolution::Convolution;
 use operand::COLUMN_MULTIPLE;
@@ -26,6 +27,7 @@ pub use operand::{Form, Layout, Operand};
 pub use pack::{MAX_INT8_INPUTS, Packer, Shape};
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use crate::activation::Activation;
@@ -37,6 +39,7 @@ use kernels::{Choice, Micro};
 use tile::{
     Bounds, FEW_ROWS, Integers, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Results, Sums, Tile,
 };
+use tiling::Tiling;
 
 /// The numbers that a layer multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,8 +117,8 @@ pub struct Linear {
     corrections: Vec<i32>,
 }
 
-/// Panels that a thread takes at a time, at least.
-const PANEL_GRAIN: usize = 2;
+/// Tiles that a thread takes at a time, at least.
+const TILE_GRAIN: usize = 4;
 
 impl Linear {
     /// Results of a row.
@@ -194,18 +197,26 @@ impl Linear {
     /// The product of `rows`, which have the layer's layout.
     fn run(&self, machine: &Machine, rows: Rows<'_>, output: Output<'_>, activation: Activation) {
         let outputs = self.shape.outputs;
+        let tiling = Tiling::new(
+            rows.count.div_ceil(self.micro.rows),
+            self.micro.panels(outputs),
+            size_of_val(rows.words),
+            size_of_val(&self.words[..]),
+        );
         let job = |sink: &Sink<'_>| {
             let job = Job {
                 linear: self,
                 rows,
                 sink,
                 activation,
+                tiles: tiling.tiles,
             };
-            let panels = self.micro.panels(outputs);
-            machine.pool.run_ranges(panels, PANEL_GRAIN, |range| {
-                let mut sums = Sums([0.0; MAX_ROWS * MAX_COLUMNS]);
-                range.for_each(|panel| job.panel(panel, &mut sums));
-            });
+            machine
+                .pool
+                .run_ranges(tiling.count(), TILE_GRAIN, |range| {
+                    let mut sums = Sums([0.0; MAX_ROWS * MAX_COLUMNS]);
+                    tiling.visit(range, |panel, tiles| job.panel(panel, tiles, &mut sums));
+                });
         };
         match output {
             Output::Store(to) => {
@@ -256,14 +267,17 @@ struct Job<'a> {
     rows: Rows<'a>,
     sink: &'a Sink<'a>,
     activation: Activation,
+    /// Into how many tiles the rows are cut: of equal heights, because seven 7-row ones do better than six of 8 and
+    /// one of 2.
+    tiles: usize,
 }
 
 /// Words of a panel that the second level of cache holds beside the next one, with room for all else.
 const SHORT_PANEL: usize = 64 << 10;
 
 impl Job<'_> {
-    /// Computes all rows of one panel's columns.
-    fn panel(&self, panel: usize, sums: &mut Sums) {
+    /// Computes some tiles of one panel's columns.
+    fn panel(&self, panel: usize, range: Range<usize>, sums: &mut Sums) {
         let linear = self.linear;
         let micro = &linear.micro;
         let steps = linear.shape.segments * linear.segment_steps;
@@ -278,18 +292,17 @@ impl Job<'_> {
         let next_panel = linear.words[first_word + words.len()..].as_ptr();
         let mut asked = 0;
 
-        // tiles of equal heights: seven 7-row ones do better than six of 8 and one of 2
-        let tiles = self.rows.count.div_ceil(micro.rows);
+        let tiles = self.tiles;
         let few_rows = self.rows.count.div_ceil(tiles.max(1)) <= FEW_ROWS;
         // spread over the tiles: more requests at once than the processor keeps track of delay all others
-        let pace = match tiles / vectors {
+        let pace = match range.len() / vectors {
             // so few rows that reading the panel is most of the work
             0 if few_rows && words.len() <= SHORT_PANEL => 2 * LINE_WORDS,
             0 | 1 => LINE_WORDS,
             2 | 3 => LINE_WORDS / 2,
             _ => LINE_WORDS / 4,
         };
-        for tile in 0..tiles {
+        for tile in range {
             let first_row = self.rows.count * tile / tiles;
             let rows = self.rows.count * (tile + 1) / tiles - first_row;
             // asking for the panel at hand costs nothing

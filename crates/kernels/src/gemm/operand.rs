@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::encode::{Encode, FindScale, Scale};
+use super::encode::{Encode, EncodeRows, FindLargest, Scale};
 use crate::dispatch::Cpu;
 use crate::machine::Machine;
 use crate::memory::{Pages, Shared};
@@ -88,6 +88,8 @@ const LINE_WORDS: usize = 16;
 const CROWD_WORDS: usize = 1024;
 /// Rows that a thread encodes at a time, at least.
 const ROW_GRAIN: usize = 8;
+/// Numbers among which a thread looks for the largest at a time.
+const PART_FLOATS: usize = 16 * 1024;
 
 /// A matrix of activations for [`super::Linear::multiply`], reused from pass to pass.
 ///
@@ -167,20 +169,30 @@ impl Operand {
         let Form { layout, group } = self.form;
         let (rows, columns) = (self.rows, self.columns);
         let writer = self.writer();
-        if layout.is_scaled() && group > 1 {
-            machine.pool.run(rows.div_ceil(group), |i| {
-                let rows = i * group..rows.min((i + 1) * group);
-                let values = &values[rows.start * columns..rows.end * columns];
-                // SAFETY: each row is in one group.
-                unsafe { writer.group(machine.cpu, rows, values) };
-            });
-        } else {
+        let part = |rows: &Range<usize>| &values[rows.start * columns..rows.end * columns];
+        if layout.is_scaled() && group == 1 {
             machine.pool.run_ranges(rows, ROW_GRAIN, |range| {
                 for row in range {
-                    let values = &values[row * columns..(row + 1) * columns];
+                    let values = part(&(row..row + 1));
                     // SAFETY: each row is in one range.
                     unsafe { writer.row(machine.cpu, row, values) };
                 }
+            });
+            return;
+        }
+        // rows without scales are one group
+        let group = if layout.is_scaled() { group } else { rows };
+        for first in (0..rows).step_by(group.max(1)) {
+            let rows = first..rows.min(first + group);
+            let scale = if layout.is_scaled() {
+                Scale::of(largest(machine, part(&rows)))
+            } else {
+                Scale::ONE
+            };
+            machine.pool.run_ranges(rows.len(), ROW_GRAIN, |range| {
+                let rows = first + range.start..first + range.end;
+                // SAFETY: each row is in one range.
+                unsafe { writer.rows(machine.cpu, rows.clone(), scale, part(&rows)) };
             });
         }
     }
@@ -278,6 +290,28 @@ impl Operand {
     }
 }
 
+/// The largest magnitude of `values`, or NaN if one of them is not finite, found by all threads.
+fn largest(machine: &Machine, values: &[f32]) -> f32 {
+    let parts = values.len().div_ceil(PART_FLOATS);
+    let mut found = vec![0.0; parts];
+    let to = Shared::new(&mut found);
+    machine.pool.run_ranges(parts, 1, |range| {
+        // SAFETY: each part is in one range.
+        let to = unsafe { to.part(range.clone()) };
+        let values = values.chunks(PART_FLOATS).skip(range.start);
+        for (to, values) in to.iter_mut().zip(values) {
+            *to = machine.cpu.run(FindLargest(values));
+        }
+    });
+    found.into_iter().fold(0.0, |largest, part| {
+        if part > largest || part.is_nan() {
+            part
+        } else {
+            largest
+        }
+    })
+}
+
 /// Writes the rows of an [`Operand`].
 pub(crate) struct Writer<'a> {
     layout: Layout,
@@ -288,41 +322,44 @@ pub(crate) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Encodes a whole row.
+    /// Encodes a whole row, with a scale of its own if the layout has one.
     ///
     /// # Safety
     /// No other thread may write the row at the same time.
     #[inline]
     pub unsafe fn row(&self, cpu: Cpu, row: usize, values: &[f32]) {
+        let scale = if self.layout.is_scaled() {
+            Scale::of(cpu.run(FindLargest(values)))
+        } else {
+            Scale::ONE
+        };
         // SAFETY: as the caller promises.
-        unsafe { self.group(cpu, row..row + 1, values) };
+        unsafe { self.rows(cpu, row..row + 1, scale, values) };
     }
 
     /// Encodes whole rows with one scale.
     ///
     /// # Safety
     /// No other thread may write the rows at the same time.
-    unsafe fn group(&self, cpu: Cpu, rows: Range<usize>, values: &[f32]) {
+    unsafe fn rows(&self, cpu: Cpu, rows: Range<usize>, scale: Scale, values: &[f32]) {
         assert_eq!(values.len(), rows.len() * self.columns);
-        let scale = if self.layout.is_scaled() {
-            let scale = cpu.run(FindScale(values));
+        if self.layout.is_scaled() {
             // SAFETY: the caller is alone with the rows.
             unsafe { self.scales.part(rows.clone()) }.fill(scale.unit);
-            scale
-        } else {
-            Scale::ONE
-        };
-        let words = self.columns.next_multiple_of(COLUMN_MULTIPLE) / self.layout.per_word();
-        for (row, values) in rows.zip(values.chunks_exact(self.columns)) {
-            let first = row * self.stride;
-            cpu.run(Encode {
-                layout: self.layout,
-                scale,
-                values,
-                // SAFETY: the caller is alone with the rows.
-                to: unsafe { self.words.part(first..first + words) },
-            });
         }
+        cpu.run(EncodeRows {
+            layout: self.layout,
+            scale,
+            values,
+            columns: self.columns,
+            // SAFETY: the caller is alone with the rows.
+            to: unsafe {
+                let rows = rows.start * self.stride..rows.end * self.stride;
+                self.words.part(rows)
+            },
+            stride: self.stride,
+            words: self.columns.next_multiple_of(COLUMN_MULTIPLE) / self.layout.per_word(),
+        });
     }
 
     /// Encodes the columns of a row from `column` on, in words of their own; for

@@ -8,7 +8,8 @@ use std::mem;
 
 use lookalike_kernels::image::{Grid, Padding, Window, average_pool, mean_rows};
 use lookalike_kernels::{
-    Activation, Attention, Convolution, Form, Linear, Machine, Operand, Output, Shape, Span, Tokens,
+    Activation, Attention, Convolution, Form, Layout, Linear, Machine, Operand, Output, Shape,
+    Span, Tokens,
 };
 
 use super::Pass;
@@ -24,13 +25,19 @@ const STEM_POOL: usize = 2;
 
 pub(in crate::clip) struct Resnet {
     side: usize,
-    mean: [f32; 3],
-    std: [f32; 3],
-    stem: [Convolution; 3],
+    /// What each byte of each colour is worth.
+    colours: [[f32; 256]; 3],
+    /// Its rows are what the window of 3 × 3 pixels sees, which is less than a copy of each pixel in a row of its own.
+    first: Linear,
+    stem: [Convolution; 2],
     blocks: Vec<Bottleneck>,
+    /// So many of the first blocks, whose results are large, run image by image and find these in the cache; the
+    /// others, whose weights are large, run on all images and read these once.
+    alone: usize,
     pool: AttentionPool,
-    /// Floats of an image's largest intermediate result.
+    /// Floats of the largest intermediate result before and after the images are joined, of one image.
     largest: usize,
+    largest_together: usize,
 }
 
 struct Bottleneck {
@@ -66,33 +73,40 @@ impl Resnet {
         preprocessor: &Preprocessor,
     ) -> Result<Self, LoadError> {
         let width = config.width;
+        let first = folded(reader, "visual.", ("conv1", "bn1"), (3, width / 2, 3))?;
+        let first = pointwise(reader, 27, &by_pixel(&first));
         let stem = [
-            stem(reader, 1, (3, width / 2), 2)?,
-            stem(reader, 2, (width / 2, width / 2), 1)?,
-            stem(reader, 3, (width / 2, width), 1)?,
+            stem(reader, 2, (width / 2, width / 2))?,
+            stem(reader, 3, (width / 2, width))?,
         ];
         let mut blocks = Vec::new();
         for block in config.blocks() {
             blocks.push(Bottleneck::read(reader, &block)?);
         }
+        let alone = blocks.len() - config.layers[config.layers.len() - 1];
         let half = config.image_size.div_ceil(2);
         Ok(Self {
             side: config.image_size,
-            mean: preprocessor.image_mean,
-            std: preprocessor.image_std,
+            colours: std::array::from_fn(|colour| {
+                let (mean, std) = (preprocessor.image_mean, preprocessor.image_std);
+                let mut byte = 0.0;
+                [(); 256].map(|()| {
+                    let value = (byte / 255.0 - mean[colour]) / std[colour];
+                    byte += 1.0;
+                    value
+                })
+            }),
+            first,
             stem,
             blocks,
+            alone,
             pool: AttentionPool::read(reader, config, dimension)?,
-            // The input, the stem's result at half size, the blocks of the first stage at a quarter, keys and values.
-            largest: [
-                config.image_size * config.image_size * 3,
-                half * half * width,
-                (half / STEM_POOL) * (half / STEM_POOL) * width * ResnetBlock::EXPANSION,
-                (config.places() + 1) * 2 * config.channels(),
-            ]
-            .into_iter()
-            .max()
-            .expect("some sizes"),
+            // The stem's result at half size, the blocks of the first stage at a quarter.
+            largest: width
+                * (half * half)
+                    .max((half / STEM_POOL) * (half / STEM_POOL) * ResnetBlock::EXPANSION),
+            // Keys and values, twice the last stage's results; its input is as large as those are together.
+            largest_together: (config.places() + 1) * 2 * config.channels(),
         })
     }
 
@@ -106,10 +120,26 @@ impl Resnet {
     ) -> Vec<Vec<f32>> {
         let Pass { operands, scratch } = pass;
         let [left, right] = operands.both();
-        let [x, y, z] = scratch.slices([images.len() * self.largest; 3]);
+        let size = self.largest.max(images.len() * self.largest_together);
+        let [x, y, z, joined] = scratch.slices([size; 4]);
         let mut buffers = Buffers { x, y, z };
-        let mut grid = self.stem(machine, (left, right), &mut buffers, images);
-        for block in &self.blocks {
+        let mut grid = Grid {
+            height: self.side,
+            width: self.side,
+        };
+        let (alone, together) = self.blocks.split_at(self.alone);
+        let mut length = 0;
+        for image in images {
+            grid = self.stem(machine, (left, right), &mut buffers, image);
+            for block in alone {
+                grid = block.forward(machine, (left, right), &mut buffers, (1, grid));
+            }
+            let result = &buffers.x[..grid.pixels() * together[0].inputs];
+            joined[length..length + result.len()].copy_from_slice(result);
+            length += result.len();
+        }
+        buffers.x = joined;
+        for block in together {
             grid = block.forward(machine, (left, right), &mut buffers, (images.len(), grid));
         }
         self.pool
@@ -122,35 +152,50 @@ impl Resnet {
         machine: &Machine,
         (left, right): (&mut Operand, &mut Operand),
         buffers: &mut Buffers<'_>,
-        images: &[&[u8]],
+        rgb: &[u8],
     ) -> Grid {
-        let count = images.len();
-        let whole = Grid {
-            height: self.side,
-            width: self.side,
+        let half = Grid {
+            height: self.side.div_ceil(2),
+            width: self.side.div_ceil(2),
         };
-        let input = &mut buffers.x[..count * whole.pixels() * 3];
-        for (to, rgb) in input.chunks_exact_mut(whole.pixels() * 3).zip(images) {
-            for (to, pixel) in to.chunks_exact_mut(3).zip(rgb.chunks_exact(3)) {
-                for (colour, (to, byte)) in to.iter_mut().zip(pixel).enumerate() {
-                    *to = (f32::from(*byte) / 255.0 - self.mean[colour]) / self.std[colour];
-                }
-            }
-        }
-        let [first, second, third] = &self.stem;
-        left.assign(machine, shared_scale(first, whole), input, 3);
-        let half = first.places(whole);
+        let [second, third] = &self.stem;
+        let layout = self.first.layout();
+        left.fill(
+            machine,
+            layout,
+            (half.pixels(), self.first.inputs()),
+            |place, values| self.see(rgb, (place / half.width, place % half.width), values),
+        );
         let to_second = Output::Operand(right, shared_scale(second, half));
-        first.apply(machine, (left, whole), to_second, Activation::Relu);
+        self.first
+            .multiply(machine, left, to_second, Activation::Relu);
         let to_third = Output::Operand(left, shared_scale(third, half));
         second.apply(machine, (right, half), to_third, Activation::Relu);
         let channels = third.linear().outputs();
-        let out = &mut buffers.y[..count * half.pixels() * channels];
+        let out = &mut buffers.y[..half.pixels() * channels];
         third.apply(machine, (left, half), Output::Store(out), Activation::Relu);
         let quarter = shrunk(half, STEM_POOL);
-        let pooled = &mut buffers.x[..count * quarter.pixels() * channels];
+        let pooled = &mut buffers.x[..quarter.pixels() * channels];
         average_pool(machine, (out, half), channels, STEM_POOL, pooled);
         quarter
+    }
+
+    /// What the stem's first window sees at a place: it begins a pixel before each second one, and sees zeros beyond
+    /// the edges.
+    fn see(&self, rgb: &[u8], (y, x): (usize, usize), values: &mut [f32]) {
+        let within = |at: usize| at.checked_sub(1).filter(|at| *at < self.side);
+        for (tap, values) in values.chunks_exact_mut(3).enumerate() {
+            match (within(2 * y + tap / 3), within(2 * x + tap % 3)) {
+                (Some(y), Some(x)) => {
+                    let pixel = &rgb[(y * self.side + x) * 3..][..3];
+                    for ((value, byte), colours) in values.iter_mut().zip(pixel).zip(&self.colours)
+                    {
+                        *value = colours[usize::from(*byte)];
+                    }
+                }
+                _ => values.fill(0.0),
+            }
+        }
     }
 }
 
@@ -197,45 +242,39 @@ impl Bottleneck {
         let small = shrunk(grid, self.stride);
         let (pixels, fewer) = (count * grid.pixels(), count * small.pixels());
 
-        left.assign(
-            machine,
-            self.narrow.layout(),
-            &x[..pixels * self.inputs],
-            self.inputs,
-        );
         let to_middle = Output::Operand(right, shared_scale(&self.middle, grid));
-        self.narrow
-            .multiply(machine, left, to_middle, Activation::Relu);
+        let input = &x[..pixels * self.inputs];
+        let relu = Activation::Relu;
+        multiply((&self.narrow, input), machine, left, (to_middle, relu));
 
-        // The other way round the block, into `y`; left still holds the block's input.
+        // The other way round the block, into `y`.
         if let Some(shortcut) = &self.shortcut {
-            if self.stride > 1 {
-                let pooled = &mut z[..fewer * self.inputs];
-                let from = (&x[..pixels * self.inputs], grid);
-                average_pool(machine, from, self.inputs, self.stride, pooled);
-                left.assign(machine, shortcut.layout(), pooled, self.inputs);
-            }
             let out = Output::Store(&mut y[..fewer * outputs]);
-            shortcut.multiply(machine, left, out, Activation::None);
+            let input = if self.stride > 1 {
+                let pooled = &mut z[..fewer * self.inputs];
+                average_pool(machine, (input, grid), self.inputs, self.stride, pooled);
+                pooled
+            } else {
+                input
+            };
+            multiply((shortcut, input), machine, left, (out, Activation::None));
             mem::swap(x, y);
         }
 
+        let (sum, relu) = (&mut x[..fewer * outputs], Activation::Relu);
         if self.stride > 1 {
             let out = &mut y[..pixels * planes];
             let store = Output::Store(out);
-            self.middle
-                .apply(machine, (right, grid), store, Activation::Relu);
+            self.middle.apply(machine, (right, grid), store, relu);
             let pooled = &mut z[..fewer * planes];
             average_pool(machine, (out, grid), planes, self.stride, pooled);
-            left.assign(machine, self.widen.layout(), pooled, planes);
+            let add = (Output::Add(sum), relu);
+            multiply((&self.widen, pooled), machine, left, add);
         } else {
             let to_widen = Output::Operand(left, self.widen.layout().into());
-            self.middle
-                .apply(machine, (right, grid), to_widen, Activation::Relu);
+            self.middle.apply(machine, (right, grid), to_widen, relu);
+            self.widen.multiply(machine, left, Output::Add(sum), relu);
         }
-        let sum = &mut x[..fewer * outputs];
-        self.widen
-            .multiply(machine, left, Output::Add(sum), Activation::Relu);
         small
     }
 }
@@ -326,6 +365,21 @@ impl AttentionPool {
     }
 }
 
+/// A product of floats, which go through `operand` unless the layer reads them where they lie.
+fn multiply(
+    (layer, floats): (&Linear, &[f32]),
+    machine: &Machine,
+    operand: &mut Operand,
+    (output, activation): (Output<'_>, Activation),
+) {
+    if layer.layout() == Layout::F32 && layer.inputs().is_multiple_of(4) {
+        layer.multiply_floats(machine, floats, output, activation);
+    } else {
+        operand.assign(machine, layer.layout(), floats, layer.inputs());
+        layer.multiply(machine, operand, output, activation);
+    }
+}
+
 /// The form in which a convolution reads images of size `grid`.
 fn shared_scale(convolution: &Convolution, grid: Grid) -> Form {
     Form::groups(convolution.linear().layout(), grid.pixels())
@@ -349,13 +403,12 @@ fn stem(
     reader: &mut Reader<'_>,
     index: usize,
     (inputs, outputs): (usize, usize),
-    stride: usize,
 ) -> Result<Convolution, LoadError> {
     let (name, norm) = (format!("conv{index}"), format!("bn{index}"));
     let folded = folded(reader, "visual.", (&name, &norm), (inputs, outputs, 3))?;
     let window = Window {
         size: 3,
-        stride,
+        stride: 1,
         padding: Padding::Each(1),
     };
     let layer = (&folded.weights[..], &folded.bias[..]);
@@ -365,6 +418,21 @@ fn stem(
         layer,
         window,
     ))
+}
+
+/// A window's weights pixel by pixel instead of colour by colour.
+fn by_pixel(window: &Folded) -> Folded {
+    let taps = 9;
+    let mut weights = Vec::with_capacity(window.weights.len());
+    for kernel in window.weights.chunks_exact(3 * taps) {
+        for tap in 0..taps {
+            weights.extend(kernel.iter().skip(tap).step_by(taps));
+        }
+    }
+    Folded {
+        weights,
+        bias: window.bias.clone(),
+    }
 }
 
 fn pointwise(reader: &mut Reader<'_>, inputs: usize, folded: &Folded) -> Linear {

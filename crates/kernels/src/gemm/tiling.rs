@@ -1,0 +1,93 @@
+//! The order in which the tiles of a product are computed, and how threads share them.
+
+use std::ops::Range;
+
+/// Bytes of rows that stay in the second level of cache from panel to panel, beside the weights.
+const ROW_BYTES: usize = 192 * 1024;
+/// Bytes of weights that stay there from block to block.
+const WEIGHT_BYTES: usize = 512 * 1024;
+
+/// Tiles in blocks of rows, in each block panel by panel.
+///
+/// A thread takes a range of this order, whether it has few panels and many rows (the first layers of a
+/// convolutional network) or many panels and few rows (the last ones).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tiling {
+    /// Tiles below each other.
+    pub tiles: usize,
+    pub panels: usize,
+    blocks: usize,
+}
+
+impl Tiling {
+    /// The order for so many bytes of rows and weights: one that reads what does not fit into the cache only once.
+    pub fn new(tiles: usize, panels: usize, row_bytes: usize, weight_bytes: usize) -> Self {
+        let blocks = if weight_bytes <= WEIGHT_BYTES {
+            row_bytes.div_ceil(ROW_BYTES).clamp(1, tiles.max(1))
+        } else {
+            1
+        };
+        Self {
+            tiles,
+            panels,
+            blocks,
+        }
+    }
+
+    /// Tiles, of all panels.
+    pub fn count(&self) -> usize {
+        self.tiles * self.panels
+    }
+
+    /// Calls `run` with each panel and the tiles of it that are in `range` of the order.
+    pub fn visit(&self, range: Range<usize>, mut run: impl FnMut(usize, Range<usize>)) {
+        let mut first = 0;
+        for block in 0..self.blocks {
+            let top = self.tiles * block / self.blocks;
+            let height = self.tiles * (block + 1) / self.blocks - top;
+            for panel in 0..self.panels {
+                let from = range.start.clamp(first, first + height) - first;
+                let to = range.end.clamp(first, first + height) - first;
+                if from < to {
+                    run(panel, top + from..top + to);
+                }
+                first += height;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_the_order_visit_each_tile_once() {
+        for (tiles, panels, row_bytes) in [(0, 3, 0), (1, 1, 1), (7, 11, 0), (23, 2, ROW_BYTES * 5)]
+        {
+            let tiling = Tiling::new(tiles, panels, row_bytes, WEIGHT_BYTES);
+            for pieces in [1, 2, 5, 8] {
+                let mut visits = vec![0; tiling.count()];
+                for piece in 0..pieces {
+                    let at = |piece| tiling.count() * piece / pieces;
+                    tiling.visit(at(piece)..at(piece + 1), |panel, tiles| {
+                        tiles.for_each(|tile| visits[panel * tiling.tiles + tile] += 1);
+                    });
+                }
+                assert!(visits.iter().all(|visits| *visits == 1), "{tiling:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_read_again_from_the_cache_if_the_weights_leave_room() {
+        let order = |weight_bytes| {
+            let mut order = Vec::new();
+            let tiling = Tiling::new(4, 2, 2 * ROW_BYTES, weight_bytes);
+            tiling.visit(0..8, |panel, tiles| order.push((panel, tiles)));
+            order
+        };
+        assert_eq!(order(1), [(0, 0..2), (1, 0..2), (0, 2..4), (1, 2..4)]);
+        assert_eq!(order(WEIGHT_BYTES + 1), [(0, 0..4), (1, 0..4)]);
+    }
+}
