@@ -35,14 +35,13 @@ pub struct StoredUpload {
 
 impl Engine {
     /// Starts to take a file in under `key`.
-    pub async fn begin_upload(&self, key: &ObjectKey) -> Result<Upload, EngineError> {
+    pub fn begin_upload(&self, key: &ObjectKey) -> Upload {
         let max_bytes = self.inner.config.limits.max_document_bytes;
-        let spool = self.inner.spool(max_bytes);
-        Ok(Upload {
+        Upload {
             engine: self.clone(),
             key: key.clone(),
-            spool,
-        })
+            spool: self.inner.spool(max_bytes),
+        }
     }
 
     /// Takes a whole file in under `key`.
@@ -51,7 +50,7 @@ impl Engine {
         key: &ObjectKey,
         bytes: Bytes,
     ) -> Result<StoredUpload, EngineError> {
-        let mut upload = self.begin_upload(key).await?;
+        let mut upload = self.begin_upload(key);
         upload.write(bytes).await?;
         upload.finish().await
     }

@@ -316,7 +316,7 @@ async fn a_document_of_the_limit_is_taken_and_one_byte_more_is_not() {
         "{reason}"
     );
     // In pieces as well.
-    let mut upload = engine.begin_upload(&key).await.unwrap();
+    let mut upload = engine.begin_upload(&key);
     for _ in 0..2 {
         upload.write(vec![7; 600].into()).await.unwrap();
     }

@@ -54,11 +54,7 @@ pub async fn receive(app: &App, parts: &Parts, body: Body) -> Result<Response<Bo
     let key = fields.get("key").ok_or_else(missing_key)?;
     let stored_key =
         ObjectKey::new(key).map_err(|error| Failure::of_object(EngineError::from(error)))?;
-    let upload = app
-        .engine
-        .begin_upload(&stored_key)
-        .await
-        .map_err(Failure::of_object)?;
+    let upload = app.engine.begin_upload(&stored_key);
     let tail = FileTail::new(content_type).map_err(ObjectError::from)?;
     let intake = Intake {
         upload,
