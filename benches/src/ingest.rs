@@ -1,8 +1,8 @@
 //! `ingest`: from the bytes of photos to committed vectors, through the engine, and how close that comes to its parts.
 //!
 //! Uploads archives one after another, as a client with many photos would, and takes the time from the first submission to the end of the
-//! last job. In the same process, decoding alone and embedding alone, each on all the threads, say what could be reached at best: the rate of the slower one where each has cores
-//! of its own, and what is left when both share them.
+//! last job. In the same process, decoding alone and embedding alone, each on all the threads, say what could be reached at best: the
+//! rate of the slower one where each has cores of its own, and what is left when both share them.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};

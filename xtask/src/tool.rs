@@ -28,25 +28,25 @@ impl Missing {
 
 /// Python with the `venv` module.
 pub fn python() -> Result<(), Missing> {
-    if is_there("python3", "--version") {
-        Ok(())
-    } else {
-        Err(Missing::new(
-            "python3",
-            "install Python 3.11 or later with its venv module",
-        ))
-    }
+    program(
+        "python3",
+        "install Python 3.11 or later with its venv module",
+    )
 }
 
 /// A C++ compiler, by the name that `nvcc` looks for.
 pub fn cpp() -> Result<(), Missing> {
-    if is_there("g++", "--version") {
+    program(
+        "g++",
+        "install a C++ compiler, on Debian: apt-get install g++",
+    )
+}
+
+fn program(name: &str, remedy: &str) -> Result<(), Missing> {
+    if is_there(name, "--version") {
         Ok(())
     } else {
-        Err(Missing::new(
-            "g++",
-            "install a C++ compiler, on Debian: apt-get install g++",
-        ))
+        Err(Missing::new(name, remedy))
     }
 }
 

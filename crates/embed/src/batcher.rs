@@ -11,16 +11,17 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use lookalike_kernels::{Cpu, Gate, Machine, step_back};
+use lookalike_kernels::{Machine, step_back};
 use tokio::sync::oneshot;
 
 use crate::encoder::{Encoder, PreparedImage, TextEmbedding};
 use crate::error::{EmbedError, LoadError};
+use crate::machines::Machines;
 
 /// Who waits for a picture's vector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,32 +39,6 @@ pub(crate) struct BatchLimits {
     pub(crate) max_inputs: usize,
     /// How long a batch of ingestion that is not full waits for more.
     pub(crate) ingest_wait: Duration,
-}
-
-/// What models compute with; shared by all.
-#[derive(Debug)]
-pub(crate) struct Machines {
-    pub(crate) query: Machine,
-    /// Stops while `gate` is held.
-    pub(crate) ingest: Machine,
-    pub(crate) gate: Arc<Gate>,
-}
-
-impl Machines {
-    pub(crate) fn new(cpu: Cpu, threads: usize) -> Self {
-        let gate = Arc::new(Gate::new());
-        let ingest = || {
-            // The machine's threads are started here and step back with this one.
-            step_back();
-            Machine::behind(Arc::clone(&gate), cpu, threads)
-        };
-        let ingest = thread::scope(|scope| scope.spawn(ingest).join());
-        Self {
-            query: Machine::new(cpu, threads),
-            ingest: ingest.unwrap_or_else(|panic| resume_unwind(panic)),
-            gate,
-        }
-    }
 }
 
 type Reply<T> = oneshot::Sender<Result<T, EmbedError>>;
@@ -472,7 +447,7 @@ fn shielded<T>(
 ) -> Result<Vec<T>, EmbedError> {
     // The encoder is shared and never changes while it runs, so a panic leaves nothing half done behind.
     let answers = catch_unwind(AssertUnwindSafe(run))
-        .unwrap_or_else(|panic| Err(EmbedError::Panicked(text_of(&*panic))))?;
+        .unwrap_or_else(|panic| Err(EmbedError::Panicked(panic_text(&*panic))))?;
     if answers.len() == inputs {
         Ok(answers)
     } else {
@@ -500,7 +475,8 @@ fn take<I, O>(line: &mut VecDeque<Request<I, O>>, max_inputs: usize) -> Vec<Port
     portions
 }
 
-fn text_of(panic: &(dyn Any + Send)) -> String {
+/// What a panic says.
+pub fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned())

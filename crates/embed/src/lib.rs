@@ -10,19 +10,21 @@ mod bert;
 mod builtin;
 pub mod catalogue;
 mod clip;
+mod colours;
 mod device;
 mod encoder;
 mod error;
 mod fingerprint;
 mod idle;
 pub mod library;
+mod machines;
 mod models;
 mod served;
 mod tokenizer;
 mod vector;
 mod weights;
 
-pub use self::batcher::Priority;
+pub use self::batcher::{Priority, panic_text};
 pub use lookalike_kernels::{Precision, step_back};
 
 pub use self::builtin::{NAME as BUILTIN_NAME, TEXT_NAME as BUILTIN_TEXT_NAME};

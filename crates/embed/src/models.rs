@@ -14,7 +14,7 @@ use lookalike_kernels::{Precision, dispatch};
 use lookalike_media::Pixels;
 use moka::sync::Cache;
 
-use crate::batcher::{BatchLimits, Batcher, Machines};
+use crate::batcher::{BatchLimits, Batcher};
 use crate::bert::{self, Bert};
 use crate::builtin::{Builtin, BuiltinText};
 use crate::catalogue::{Architecture, Catalogue, ModelEntry, ModelKind};
@@ -22,6 +22,7 @@ use crate::clip::{Clip, ClipShape, TowerShape};
 use crate::device::{Backend, Device, default_precision};
 use crate::encoder::{Encoder, EncoderInfo};
 use crate::error::{EmbedError, LoadError, ModelError};
+use crate::machines::Machines;
 use crate::served::{Loaded, ServedModel, label};
 use crate::vector::Lift;
 

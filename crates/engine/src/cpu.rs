@@ -6,14 +6,13 @@
 //! somebody. A panic becomes an error of the one who asked.
 
 use std::{
-    any::Any,
     num::NonZero,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread,
 };
 
-use lookalike_embed::step_back;
+use lookalike_embed::{panic_text, step_back};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::EngineError;
@@ -100,22 +99,19 @@ pub(crate) fn in_background<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Background<T> {
     let (sender, receiver) = oneshot::channel();
-    let run = move || {
-        step_back();
-        let outcome = catch_unwind(AssertUnwindSafe(work));
-        // Nobody waits any more for a job that was stopped.
-        drop(sender.send(outcome.map_err(|panic| EngineError::internal(panic_text(&*panic)))));
-    };
+    let run =
+        move || {
+            step_back();
+            let outcome = catch_unwind(AssertUnwindSafe(work));
+            // Nobody waits any more for a job that was stopped.
+            drop(sender.send(outcome.map_err(|panic| {
+                EngineError::internal(format!("panicked: {}", panic_text(&*panic)))
+            })));
+        };
     if let Err(error) = thread::Builder::new().name("job".to_owned()).spawn(run) {
         tracing::error!(%error, "no thread for a job");
     }
     receiver
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", text.unwrap_or("for a reason without words"))
 }
 
 #[cfg(test)]

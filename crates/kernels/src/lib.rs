@@ -52,7 +52,7 @@ pub use background::step_back;
 pub use dispatch::{Cpu, CpuError, Isa};
 pub use gate::{Gate, Held};
 pub use gemm::{
-    Convolution, Form, Layout, Linear, Operand, Output, Packer, Precision, Shape, peak,
+    Convolution, Form, Layout, Linear, Operand, Output, Packer, Precision, Shape, by_tap, peak,
 };
 pub use layer_norm::LayerNorm;
 pub use machine::Machine;

@@ -7,9 +7,10 @@
 use std::ops::Range;
 
 use lookalike_kernels::image::Grid;
-use lookalike_kernels::{Activation, Linear, Machine, Output, Packer, Precision, Shape};
+use lookalike_kernels::{Activation, Linear, Machine, Output, Packer, Precision, Shape, by_tap};
 
 use super::assets::Assets;
+use crate::colours::{ColourTable, colour_table};
 
 const COLOURS: usize = 3;
 const SIZE: usize = 3;
@@ -20,8 +21,7 @@ const LINE: usize = SIZE * COLOURS;
 const WINDOW: usize = (SIZE * LINE).next_multiple_of(4);
 
 pub(super) struct Stem {
-    /// Of each colour, what each byte is to the network.
-    normalised: [[f32; 256]; COLOURS],
+    normalised: ColourTable,
     side: usize,
     convolution: Linear,
 }
@@ -36,26 +36,18 @@ impl Stem {
         );
         let stored = assets.floats("image.stem.weight", channels * COLOURS * SIZE * SIZE);
         // From `PyTorch`'s order, colour by colour, to that of the pixels.
+        let by_pixel = by_tap(&stored, SIZE * LINE, SIZE * SIZE);
         let mut weights = vec![0.0; channels * WINDOW];
         let windows = weights.chunks_exact_mut(WINDOW);
-        for (to, from) in windows.zip(stored.chunks_exact(COLOURS * SIZE * SIZE)) {
-            for (i, weight) in from.iter().enumerate() {
-                let (colour, pixel) = (i / (SIZE * SIZE), i % (SIZE * SIZE));
-                to[pixel * COLOURS + colour] = *weight;
-            }
+        for (to, from) in windows.zip(by_pixel.chunks_exact(SIZE * LINE)) {
+            to[..SIZE * LINE].copy_from_slice(from);
         }
         let bias = assets.floats("image.stem.bias", channels);
         let shape = Shape::new(channels, WINDOW);
-        let byte =
-            |colour: usize, byte: u8| (f32::from(byte) - config.mean[colour]) / config.std[colour];
-        let mut normalised = [[0.0; 256]; COLOURS];
-        for (colour, table) in normalised.iter_mut().enumerate() {
-            for (to, value) in table.iter_mut().zip(0..=255) {
-                *to = byte(colour, value);
-            }
-        }
         Self {
-            normalised,
+            normalised: colour_table(|colour, byte| {
+                (f32::from(byte) - config.mean[colour]) / config.std[colour]
+            }),
             side,
             convolution: packer.linear(Precision::F32, shape, &weights, Some(&bias)),
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use lookalike_kernels::{Cpu, Machine, Precision};
 
 use super::*;
-use crate::batcher::{BatchLimits, Machines};
+use crate::batcher::BatchLimits;
+use crate::machines::Machines;
 
 /// Text vectors are (number of the call, 0); a picture's are its first byte, or NaN for 255.
 struct Counter {

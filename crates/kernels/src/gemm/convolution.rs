@@ -27,6 +27,21 @@ struct Table {
     offsets: Vec<u32>,
 }
 
+/// The weights of windows of `taps` pixels, of `inputs` numbers for each output, pixel by pixel instead of channel by
+/// channel, which is how `PyTorch` stores them.
+///
+/// # Panics
+/// If `inputs` is 0.
+pub fn by_tap(weights: &[f32], inputs: usize, taps: usize) -> Vec<f32> {
+    let mut by_tap = Vec::with_capacity(weights.len());
+    for weights in weights.chunks_exact(inputs) {
+        for tap in 0..taps {
+            by_tap.extend(weights.iter().skip(tap).step_by(taps));
+        }
+    }
+    by_tap
+}
+
 impl Convolution {
     /// Packs a layer.
     ///
@@ -48,12 +63,7 @@ impl Convolution {
             segments: taps,
             segment_inputs: weights.len() / bias.len() / taps,
         };
-        let mut by_tap = Vec::with_capacity(weights.len());
-        for weights in weights.chunks_exact(shape.inputs()) {
-            for tap in 0..taps {
-                by_tap.extend(weights.iter().skip(tap).step_by(taps));
-            }
-        }
+        let by_tap = by_tap(weights, shape.inputs(), taps);
         Self {
             linear: packer.linear(precision, shape, &by_tap, Some(bias)),
             window,

@@ -20,7 +20,7 @@ mod pack;
 mod tile;
 mod tiling;
 
-pub use convolution::Convolution;
+pub use convolution::{Convolution, by_tap};
 use operand::COLUMN_MULTIPLE;
 pub(crate) use operand::Writer;
 pub use operand::{Form, Layout, Operand};
@@ -170,11 +170,16 @@ impl Linear {
         self.run(machine, rows, output, activation);
     }
 
-    /// The same of rows of floats without gaps, which are read where they lie: for layers whose layout is
-    /// [`Layout::F32`] and that have a multiple of 4 inputs.
+    /// Whether [`Linear::multiply_floats`] is for this layer: its layout is [`Layout::F32`] and it has a multiple of 4 inputs.
+    pub fn reads_floats(&self) -> bool {
+        let whole = self.shape.segment_inputs.is_multiple_of(COLUMN_MULTIPLE);
+        self.micro.layout == Layout::F32 && self.shape.segments == 1 && whole
+    }
+
+    /// The same of rows of floats without gaps, which are read where they lie.
     ///
     /// # Panics
-    /// If the layer is another one, `left` is not a whole number of rows, or as [`Linear::multiply`].
+    /// If the layer does not [read floats](Linear::reads_floats), `left` is not a whole number of rows, or as [`Linear::multiply`].
     pub fn multiply_floats(
         &self,
         machine: &Machine,
@@ -183,8 +188,7 @@ impl Linear {
         activation: Activation,
     ) {
         let inputs = self.shape.segment_inputs;
-        assert!(self.shape.segments == 1 && inputs.is_multiple_of(COLUMN_MULTIPLE));
-        assert!(self.micro.layout == Layout::F32 && left.len().is_multiple_of(inputs));
+        assert!(self.reads_floats() && left.len().is_multiple_of(inputs));
         let rows = Rows {
             count: left.len() / inputs,
             words: bytemuck::cast_slice(left),

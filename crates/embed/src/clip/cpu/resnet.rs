@@ -8,14 +8,15 @@ use std::mem;
 
 use lookalike_kernels::image::{Grid, Padding, Window, average_pool, mean_rows};
 use lookalike_kernels::{
-    Activation, Attention, Convolution, Form, Layout, Linear, Machine, Operand, Output, Shape,
-    Span, Tokens,
+    Activation, Attention, Convolution, Form, Linear, Machine, Operand, Output, Shape, Span,
+    Tokens, by_tap,
 };
 
 use super::Pass;
 use super::transformer::Reader;
 use crate::clip::config::{ResnetBlock, ResnetConfig};
 use crate::clip::preprocessor::Preprocessor;
+use crate::colours::{ColourTable, colour_table};
 use crate::error::LoadError;
 
 /// `eps` of `torch.nn.BatchNorm2d`.
@@ -25,8 +26,7 @@ const STEM_POOL: usize = 2;
 
 pub(in crate::clip) struct Resnet {
     side: usize,
-    /// What each byte of each colour is worth.
-    colours: [[f32; 256]; 3],
+    colours: ColourTable,
     /// Its rows are what the window of 3 × 3 pixels sees, which is less than a copy of each pixel in a row of its own.
     first: Linear,
     stem: [Convolution; 2],
@@ -73,8 +73,9 @@ impl Resnet {
         preprocessor: &Preprocessor,
     ) -> Result<Self, LoadError> {
         let width = config.width;
-        let first = folded(reader, "visual.", ("conv1", "bn1"), (3, width / 2, 3))?;
-        let first = pointwise(reader, 27, &by_pixel(&first));
+        let mut first = folded(reader, "visual.", ("conv1", "bn1"), (3, width / 2, 3))?;
+        first.weights = by_tap(&first.weights, 27, 9);
+        let first = pointwise(reader, 27, &first);
         let stem = [
             stem(reader, 2, (width / 2, width / 2))?,
             stem(reader, 3, (width / 2, width))?,
@@ -87,14 +88,9 @@ impl Resnet {
         let half = config.image_size.div_ceil(2);
         Ok(Self {
             side: config.image_size,
-            colours: std::array::from_fn(|colour| {
+            colours: colour_table(|colour, byte| {
                 let (mean, std) = (preprocessor.image_mean, preprocessor.image_std);
-                let mut byte = 0.0;
-                [(); 256].map(|()| {
-                    let value = (byte / 255.0 - mean[colour]) / std[colour];
-                    byte += 1.0;
-                    value
-                })
+                (f32::from(byte) / 255.0 - mean[colour]) / std[colour]
             }),
             first,
             stem,
@@ -372,7 +368,7 @@ fn multiply(
     operand: &mut Operand,
     (output, activation): (Output<'_>, Activation),
 ) {
-    if layer.layout() == Layout::F32 && layer.inputs().is_multiple_of(4) {
+    if layer.reads_floats() {
         layer.multiply_floats(machine, floats, output, activation);
     } else {
         operand.assign(machine, layer.layout(), floats, layer.inputs());
@@ -418,21 +414,6 @@ fn stem(
         layer,
         window,
     ))
-}
-
-/// A window's weights pixel by pixel instead of colour by colour.
-fn by_pixel(window: &Folded) -> Folded {
-    let taps = 9;
-    let mut weights = Vec::with_capacity(window.weights.len());
-    for kernel in window.weights.chunks_exact(3 * taps) {
-        for tap in 0..taps {
-            weights.extend(kernel.iter().skip(tap).step_by(taps));
-        }
-    }
-    Folded {
-        weights,
-        bias: window.bias.clone(),
-    }
 }
 
 fn pointwise(reader: &mut Reader<'_>, inputs: usize, folded: &Folded) -> Linear {
