@@ -25,6 +25,7 @@ mod vector;
 mod weights;
 
 pub use self::batcher::{Priority, panic_text};
+pub use lookalike_kernels::dispatch::{CpuError, force as force_cpu};
 pub use lookalike_kernels::{Precision, step_back};
 
 pub use self::builtin::{NAME as BUILTIN_NAME, TEXT_NAME as BUILTIN_TEXT_NAME};

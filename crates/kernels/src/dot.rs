@@ -63,7 +63,7 @@ fn reduce_rows<T: Term>(cpu: Cpu, rows: &[f32], query: &[f32], out: &mut [f32]) 
     let rows = rows.chunks_exact(query.len());
     #[cfg(target_arch = "x86_64")]
     match cpu.isa() {
-        Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 => {
+        Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 | Isa::Amx => {
             for (row, out) in rows.zip(out) {
                 // SAFETY: a `Cpu` of this level proves AVX-512.
                 *out = unsafe { T::avx512(row, query) };

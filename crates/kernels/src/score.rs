@@ -130,7 +130,7 @@ impl products::Products for u8 {
         // SAFETY: a `Cpu` of a level proves its instructions; `score` checked the rows.
         unsafe {
             match cpu.isa() {
-                Isa::Avx512Vnni | Isa::Avx512Bf16 => {
+                Isa::Avx512Vnni | Isa::Avx512Bf16 | Isa::Amx => {
                     return x86::bytes_avx512_vnni(matrix, rows, query, out);
                 }
                 Isa::Avx2Vnni => return x86::bytes_avx2_vnni(matrix, rows, query, out),
@@ -154,7 +154,9 @@ impl products::Products for Bf16 {
         unsafe {
             match cpu.isa() {
                 Isa::Avx512Bf16 => return x86::bf16_avx512_bf16(matrix, rows, query, out),
-                Isa::Avx512 | Isa::Avx512Vnni => return x86::bf16_avx512(matrix, rows, query, out),
+                Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx => {
+                    return x86::bf16_avx512(matrix, rows, query, out);
+                }
                 Isa::Avx2 | Isa::Avx2Vnni => return x86::bf16_avx2(matrix, rows, query, out),
                 Isa::Portable | Isa::Neon => {}
             }
@@ -174,7 +176,7 @@ impl products::Products for f32 {
         // SAFETY: a `Cpu` of a level proves its instructions; `score` checked the rows.
         unsafe {
             match cpu.isa() {
-                Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 => {
+                Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 | Isa::Amx => {
                     return x86::f32_avx512(matrix, rows, query, out);
                 }
                 Isa::Avx2 | Isa::Avx2Vnni => return x86::f32_avx2(matrix, rows, query, out),

@@ -43,6 +43,7 @@ impl Server {
     /// Opens everything and listens. Blocks the thread while models load: call it before the first request,
     /// not beside others.
     pub async fn start(settings: &Settings) -> anyhow::Result<Self> {
+        settings.compute.hold()?;
         let keys = Keys::new(
             &settings.access_keys,
             &settings.bearer_tokens,

@@ -218,11 +218,12 @@ impl Operand {
         }
         (self.form, self.rows, self.columns, self.stride) = (form, rows, columns, stride);
         self.words[rows * stride..total].fill(layout.zero_word());
-        if padded != columns {
+        let first = columns / layout.per_word();
+        let line = words.next_multiple_of(LINE_WORDS);
+        if first != line {
             // padding must be finite: it is multiplied with the weights' zeros
-            let first = columns / layout.per_word();
             for row in 0..rows {
-                self.words[row * stride + first..row * stride + words].fill(0);
+                self.words[row * stride + first..row * stride + line].fill(0);
             }
         }
     }

@@ -85,6 +85,7 @@ impl Packer {
         let padded = shape.outputs.next_multiple_of(micro.lanes);
         let segment_steps =
             shape.segment_inputs.next_multiple_of(COLUMN_MULTIPLE) / micro.encoding.step_inputs();
+        let segment_steps = segment_steps.next_multiple_of(micro.depth);
         let steps = shape.segments * segment_steps;
         let rows: Vec<Row<'_>> = weights
             .chunks_exact(shape.inputs())

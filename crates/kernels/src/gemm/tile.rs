@@ -46,7 +46,7 @@ pub(super) trait Dot: Copy {
 type Floats<D> = <<D as Dot>::Simd as Simd>::Floats;
 
 /// The most rows, and the most columns, that a tile of any kernel has.
-pub(super) const MAX_ROWS: usize = 12;
+pub(super) const MAX_ROWS: usize = 32;
 pub(super) const MAX_COLUMNS: usize = 48;
 
 /// The results of one tile, row by row without gaps, where they cannot go to their place at once.
@@ -249,7 +249,7 @@ unsafe fn segment<D: Dot, const R: usize, const V: usize>(
 
 /// Brings sums to their place while they are in registers.
 #[inline(always)]
-fn finish<D: Dot, const R: usize, const V: usize>(
+pub(super) fn finish<D: Dot, const R: usize, const V: usize>(
     dot: D,
     totals: [[D::Sum; V]; R],
     results: &Results<'_>,

@@ -133,7 +133,9 @@ impl Cpu {
             Isa::Avx2 | Isa::Avx2Vnni => unsafe { avx2::run(kernel) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a `Cpu` of this level proves AVX-512 F, BW, DQ and VL.
-            Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 => unsafe { avx512::run(kernel) },
+            Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 | Isa::Amx => unsafe {
+                avx512::run(kernel)
+            },
             #[cfg(target_arch = "aarch64")]
             // SAFETY: a `Cpu` of this level proves NEON.
             Isa::Neon => unsafe { neon::run(kernel) },
@@ -145,7 +147,8 @@ impl Cpu {
             | Isa::Avx2Vnni
             | Isa::Avx512
             | Isa::Avx512Vnni
-            | Isa::Avx512Bf16 => kernel.run(Portable),
+            | Isa::Avx512Bf16
+            | Isa::Amx => kernel.run(Portable),
             #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
             Isa::Neon => kernel.run(Portable),
         }

@@ -74,6 +74,7 @@ struct Line<'a> {
 
 impl Embed {
     pub fn run(self) -> anyhow::Result<()> {
+        self.compute.hold()?;
         let model = self.open_model()?;
         if model.is_stand_in() {
             writeln!(

@@ -1,12 +1,12 @@
 //! How CLIP computes: one pair of settings for `serve` and `embed`.
 
 use clap::Args;
-use lookalike_embed::{Device, ModelsConfig, Precision};
+use lookalike_embed::{CpuError, Device, ModelsConfig, Precision, force_cpu};
 
 /// The settings that say how CLIP computes.
 #[derive(Debug, Clone, Args)]
 pub struct Compute {
-    /// Numbers that CLIP multiplies: f32, bf16 or int8. Without this setting bf16 where the processor multiplies it twice as fast as f32 (AMD's with AVX-512 BF16), else f32.
+    /// Numbers that CLIP multiplies: f32, bf16 or int8. Without this setting bf16 where the processor multiplies it faster than f32 (Intel's with AMX, AMD's with AVX-512 BF16), else f32.
     /// int8 is fastest and least exact: try it on your own photos before you rely on it. Vectors of different precisions do not meet in one collection
     #[arg(long, env = "LOOKALIKE_PRECISION", value_name = "NUMBERS")]
     pub precision: Option<Precision>,
@@ -20,6 +20,11 @@ pub struct Compute {
         default_value = "cpu"
     )]
     pub device: Device,
+
+    /// Instructions that encoders and the search use: portable, neon, avx2, avx2-vnni, avx512 (the best of that family), amx. Without this setting the
+    /// richest that the processor has. For comparing: vectors differ in their last digits from level to level
+    #[arg(long, env = "LOOKALIKE_CPU", value_name = "LEVEL")]
+    pub cpu: Option<String>,
 }
 
 /// A precision that a device does not have.
@@ -33,6 +38,13 @@ pub struct PrecisionError {
 }
 
 impl Compute {
+    /// Holds the process to the instructions that are asked for. To be called before anything is computed.
+    pub fn hold(&self) -> Result<(), CpuError> {
+        self.cpu
+            .as_deref()
+            .map_or(Ok(()), |level| force_cpu(level).map(drop))
+    }
+
     /// The configuration with these settings in it.
     pub fn apply(&self, config: ModelsConfig) -> Result<ModelsConfig, PrecisionError> {
         if let Some(precision) = self.precision
@@ -58,7 +70,11 @@ mod tests {
 
     #[test]
     fn precision_that_a_device_lacks_is_refused() {
-        let compute = |precision, device| Compute { precision, device };
+        let compute = |precision, device| Compute {
+            precision,
+            device,
+            cpu: None,
+        };
         let applied = |compute: Compute| compute.apply(ModelsConfig::default());
         let int8 = applied(compute(Some(Precision::Int8), Device::Cpu)).unwrap();
         assert_eq!(int8.precision, Precision::Int8);

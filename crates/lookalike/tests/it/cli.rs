@@ -82,6 +82,51 @@ fn exit_codes_tell_failure_from_wrong_usage() {
     assert!(stderr(&output).contains(&address), "{}", stderr(&output));
 }
 
+/// ours: a level that is none, or that this processor lacks, is refused with those it has; one that it has is used.
+#[test]
+fn level_of_instructions_can_be_chosen() {
+    for command in [
+        &["serve", "--data", ":memory:"][..],
+        &["embed", "--model", "clip-vit-b-32", "--text", "dog"],
+    ] {
+        let output = run(&[command, &["--cpu", "mmx"]].concat());
+        assert_eq!(output.status.code(), Some(1));
+        let refusal = stderr(&output);
+        assert!(refusal.contains("\"mmx\": expected portable"), "{refusal}");
+    }
+    let foreign = if cfg!(target_arch = "aarch64") {
+        "amx"
+    } else {
+        "neon"
+    };
+    let output = run(&["serve", "--data", ":memory:", "--cpu", foreign]);
+    assert!(
+        stderr(&output).contains("it has: portable"),
+        "{}",
+        stderr(&output)
+    );
+
+    let vector = |level: &[&str]| {
+        let output = run(&[
+            &["embed", "--model", "clip-vit-b-32", "--text", "dog"],
+            level,
+        ]
+        .concat());
+        let line: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let numbers = line["vector"].as_array().unwrap().iter();
+        numbers
+            .map(|number| number.as_f64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let (portable, richest) = (vector(&["--cpu", "portable"]), vector(&[]));
+    assert!(
+        portable
+            .iter()
+            .zip(&richest)
+            .all(|(a, b)| (a - b).abs() < 1e-5)
+    );
+}
+
 /// ours: nobody gets in from outside by accident.
 #[test]
 fn open_address_without_keys_is_refused_with_the_remedy() {

@@ -57,6 +57,8 @@ pub(super) struct Micro {
     /// Columns in a vector of sums, and the most vectors of a tile.
     pub lanes: usize,
     pub vectors: usize,
+    /// Steps that the loop takes at a time, and of which the weights and rows of a segment are therefore a multiple.
+    pub depth: usize,
     pub encoding: Encoding,
     pub layout: Layout,
     run: unsafe fn(&Tile<'_>, usize, usize, &Results<'_>),
@@ -69,13 +71,19 @@ impl Micro {
     pub fn choose(cpu: Cpu, precision: Precision) -> Choice {
         let micro = match cpu.isa() {
             #[cfg(target_arch = "x86_64")]
-            isa @ (Isa::Avx2 | Isa::Avx2Vnni | Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16) => {
-                x86::choose(isa, precision)
-            }
+            isa @ (Isa::Avx2
+            | Isa::Avx2Vnni
+            | Isa::Avx512
+            | Isa::Avx512Vnni
+            | Isa::Avx512Bf16
+            | Isa::Amx) => x86::choose(isa, precision),
             #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx2 | Isa::Avx2Vnni | Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 => {
-                portable::choose(precision)
-            }
+            Isa::Avx2
+            | Isa::Avx2Vnni
+            | Isa::Avx512
+            | Isa::Avx512Vnni
+            | Isa::Avx512Bf16
+            | Isa::Amx => portable::choose(precision),
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => neon::choose(precision),
             #[cfg(not(target_arch = "aarch64"))]

@@ -31,6 +31,7 @@ const PLAIN: Micro = Micro {
     rows: 6,
     lanes: 8,
     vectors: 2,
+    depth: 1,
     encoding: Encoding::F32,
     layout: Layout::F32,
     run: f32_tiles,

@@ -32,10 +32,11 @@ tiles!(vnni_tiles, "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512vnni";
     peak vnni_peak 8 3;
     1: [1 2 3 4 5 6 7 8] 2: [1 2 3 4 5 6 7 8] 3: [1 2 3 4 5 6 7 8]);
 
-const PLAIN: Micro = Micro {
+pub(super) const PLAIN: Micro = Micro {
     rows: 8,
     lanes: 16,
     vectors: 3,
+    depth: 1,
     encoding: Encoding::F32,
     layout: Layout::F32,
     run: f32_tiles,
@@ -97,7 +98,7 @@ macro_rules! word_dot {
     ) => {
         $(#[$documentation])*
         #[derive(Clone, Copy)]
-        struct $name(Avx512);
+        pub(super) struct $name(pub Avx512);
 
         impl Dot for $name {
             const LANES: usize = 16;
