@@ -1,0 +1,317 @@
+//! Tables that turn the next bits into DC differences and AC coefficients (ITU-T T.81, annexes C and F).
+//!
+//! One look-up takes several symbols at once, extra bits included, as far as they fit into the bits looked at.
+//! Invariant: an entry never claims more bits than were looked at, nor, in [`AcTable::pairs`], a run beyond 31.
+
+use crate::Refused;
+
+/// Bits that one look-up of coefficients sees.
+pub(crate) const PAIR_BITS: u32 = 11;
+/// Bits that one look-up of what is skipped sees.
+pub(crate) const SKIP_BITS: u32 = 12;
+/// Bits that the look-up of a DC code sees.
+const DC_BITS: u32 = 9;
+/// What an end of block adds to the index: more than any sum of runs.
+pub(crate) const END: u32 = 128;
+
+/// Codes as the file defines them.
+#[derive(Clone)]
+pub(crate) struct Codes {
+    /// For each length up to 16, the first bit pattern, aligned to 16 bits, that is no code of this length or less.
+    limits: [u32; 17],
+    /// What to add to a code of that length to get its index in `symbols`.
+    offsets: [i32; 17],
+    symbols: [u8; 256],
+}
+
+impl Codes {
+    /// By how many codes of each length there are, and what they mean.
+    pub(crate) fn new(counts: &[u8; 16], meanings: &[u8]) -> Result<Self, Refused> {
+        let mut symbols = [0; 256];
+        let total: usize = counts.iter().map(|count| usize::from(*count)).sum();
+        if total > 256 || meanings.len() != total {
+            return Err(Refused::Damaged("a Huffman table has too many codes"));
+        }
+        symbols[..total].copy_from_slice(meanings);
+        let (mut limits, mut offsets) = ([0; 17], [0; 17]);
+        let (mut code, mut index) = (0u32, 0i32);
+        for length in 1..=16 {
+            let count = u32::from(counts[length - 1]);
+            offsets[length] = index - code.cast_signed();
+            code += count;
+            index += count.cast_signed();
+            if code > 1 << length {
+                return Err(Refused::Damaged("a Huffman table has too many codes"));
+            }
+            limits[length] = code << (16 - length);
+            code <<= 1;
+        }
+        Ok(Self {
+            limits,
+            offsets,
+            symbols,
+        })
+    }
+
+    /// Length and meaning of the code at the top of 16 bits.
+    fn find(&self, top: u32) -> Option<(u32, u8)> {
+        let length = (1..=16).find(|length| top < self.limits[*length])?;
+        let code = (top >> (16 - length)).cast_signed();
+        let index = usize::try_from(code + self.offsets[length]).ok()?;
+        let length = u32::try_from(length).ok()?;
+        Some((length, *self.symbols.get(index)?))
+    }
+}
+
+/// The lowest bits of a number.
+#[inline(always)]
+pub(crate) fn low_bits(word: u64, count: u32) -> u32 {
+    word as u32 & ((1 << count) - 1)
+}
+
+/// The number that `size` extra bits stand for (T.81, F.2.2.1, EXTEND).
+#[inline(always)]
+pub(crate) fn extend(extra: u32, size: u32) -> i32 {
+    let half = (1u32 << size) >> 1;
+    let low = (1i32 << size) - 1;
+    if extra < half { extra.cast_signed() - low } else { extra.cast_signed() }
+}
+
+/// Codes of DC differences.
+pub(crate) struct DcTable {
+    /// By the next bits: bits of the code and the difference in the low eight, of the difference alone above; 0 where the
+    /// code is longer.
+    short: [u16; 1 << DC_BITS],
+    codes: Codes,
+}
+
+/// How long a code and the number behind it are, and the number alone.
+#[derive(Clone, Copy)]
+pub(crate) struct DcSymbol {
+    pub(crate) bits: u32,
+    pub(crate) size: u32,
+}
+
+impl DcTable {
+    pub(crate) fn new(codes: &Codes) -> Self {
+        let mut short = [0; 1 << DC_BITS];
+        for (bits, entry) in (0u32..).zip(&mut short) {
+            if let Some((length, size)) = codes.find(bits << (16 - DC_BITS))
+                && length <= DC_BITS
+                && size <= 11
+            {
+                *entry = u16::from(size) << 8 | (length as u16 + u16::from(size));
+            }
+        }
+        Self {
+            short,
+            codes: codes.clone(),
+        }
+    }
+
+    /// The symbol at the top of `word`.
+    #[inline(always)]
+    pub(crate) fn find(&self, word: u64) -> Option<DcSymbol> {
+        let entry = u32::from(self.short[(word >> (64 - DC_BITS)) as usize]);
+        if entry != 0 {
+            return Some(DcSymbol {
+                bits: entry & 0xff,
+                size: entry >> 8,
+            });
+        }
+        self.find_long(word)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_long(&self, word: u64) -> Option<DcSymbol> {
+        let (length, size) = self.codes.find((word >> 48) as u32)?;
+        let size = u32::from(size);
+        (size <= 11).then_some(DcSymbol {
+            bits: length + size,
+            size,
+        })
+    }
+}
+
+/// Codes of AC coefficients.
+pub(crate) struct AcTable {
+    /// Up to two coefficients and an end of block: see [`Pair`].
+    pub(crate) pairs: [u64; 1 << PAIR_BITS],
+    /// As many symbols as fit, without their values: bits in the low six, what the index grows by above.
+    pub(crate) skips: [u16; 1 << SKIP_BITS],
+    codes: Codes,
+}
+
+/// One AC symbol: a code and what it says.
+#[derive(Clone, Copy)]
+pub(crate) struct AcSymbol {
+    /// Of the code, without the extra bits.
+    pub(crate) length: u32,
+    /// What the index grows by; [`END`] for the end of the block.
+    pub(crate) advance: u32,
+    /// Extra bits; 0 when there is no coefficient.
+    pub(crate) size: u32,
+}
+
+impl AcSymbol {
+    fn new(length: u32, meaning: u8) -> Option<Self> {
+        let (run, size) = (u32::from(meaning >> 4), u32::from(meaning & 15));
+        let advance = match (run, size) {
+            (0, 0) => END,
+            (15, 0) | (_, 1..=10) => run + 1,
+            _ => return None,
+        };
+        Some(Self {
+            length,
+            advance,
+            size,
+        })
+    }
+}
+
+/// An entry of [`AcTable::pairs`] for a code that is longer than what was looked at. Like that of any symbol that is, it
+/// takes no bits and leaves every loop over the index.
+pub(crate) const LONG: u64 = (END as u64) << 6;
+/// The same for [`AcTable::skips`].
+const LONG_SKIP: u16 = 1 << 15;
+
+impl AcSymbol {
+    /// An entry of [`AcTable::pairs`] for a code whose extra bits are not among what was looked at. The coefficient that is
+    /// stored before that is noticed is overwritten afterwards.
+    fn pack(self) -> u64 {
+        LONG | u64::from(self.length | self.size << 8 | self.advance << 16) << 32
+    }
+
+    /// The reverse, if the code is known.
+    #[inline(always)]
+    pub(crate) fn unpack(entry: u64) -> Option<Self> {
+        let fields = (entry >> 32) as u32;
+        (fields != 0).then_some(Self {
+            length: fields & 31,
+            size: fields >> 8 & 15,
+            advance: fields >> 16,
+        })
+    }
+
+    /// The same for [`AcTable::skips`]: bits beyond those looked at in 6..10, the run in 10..14.
+    fn pack_skip(self) -> u16 {
+        let beyond = self.length + self.size - SKIP_BITS;
+        let fields = u16::try_from(beyond << 6 | (self.advance - 1) << 10);
+        LONG_SKIP | fields.expect("a code and its extra bits are 26 at most")
+    }
+}
+
+/// Bits taken and what the index grows by, of an entry of [`AcTable::skips`] that takes no bits, if the code is known.
+#[inline(always)]
+pub(crate) fn unpack_skip(entry: u16) -> Option<(u32, u32)> {
+    let beyond = u32::from(entry >> 6 & 15);
+    (beyond != 0).then_some((SKIP_BITS + beyond, u32::from(entry >> 10 & 15) + 1))
+}
+
+/// Fields of an entry of [`AcTable::pairs`]. Both coefficients are always stored: one that is not there is a zero behind
+/// everything that was stored before it.
+pub(crate) struct Pair {
+    bits: u32,
+    advance: u32,
+    runs: [u32; 2],
+    values: [i32; 2],
+}
+
+impl Pair {
+    /// Bits 0..6: bits taken, 0 when a single symbol does not fit. 6..14: what the index grows by. 14..19 and 19..25: where
+    /// the coefficients are, from the index on. 32..48 and 48..64: their values.
+    fn pack(&self) -> u64 {
+        let value = |index: usize| u64::from(self.values[index].cast_unsigned() & 0xffff);
+        u64::from(self.bits | self.advance << 6 | self.runs[0] << 14 | self.runs[1] << 19)
+            | value(0) << 32
+            | value(1) << 48
+    }
+}
+
+impl AcTable {
+    pub(crate) fn new(codes: &Codes) -> Box<Self> {
+        let mut table = Box::new(Self {
+            pairs: [0; 1 << PAIR_BITS],
+            skips: [0; 1 << SKIP_BITS],
+            codes: codes.clone(),
+        });
+        for bits in 0..1u32 << PAIR_BITS {
+            table.pairs[bits as usize] = table.pair(bits << (16 - PAIR_BITS));
+        }
+        for bits in 0..1u32 << SKIP_BITS {
+            table.skips[bits as usize] = table.skip(bits << (16 - SKIP_BITS));
+        }
+        table
+    }
+
+    /// The symbol at the top of 16 bits, when it and its extra bits are among the first `known`.
+    fn whole_symbol(&self, top: u32, known: u32) -> Option<AcSymbol> {
+        let (length, meaning) = self.codes.find(top & 0xffff)?;
+        AcSymbol::new(length, meaning).filter(|symbol| length + symbol.size <= known)
+    }
+
+    fn pair(&self, top: u32) -> u64 {
+        let mut pair = Pair {
+            bits: 0,
+            advance: 0,
+            runs: [0; 2],
+            values: [0; 2],
+        };
+        let mut found = 0;
+        while let Some(symbol) = self.whole_symbol(top << pair.bits, PAIR_BITS - pair.bits) {
+            let advance = pair.advance + symbol.advance;
+            if symbol.advance != END && (found == 2 || advance > 31) {
+                break;
+            }
+            if symbol.size > 0 {
+                let extra = (top << (pair.bits + symbol.length) & 0xffff) >> (16 - symbol.size);
+                pair.runs[found] = advance - 1;
+                pair.values[found] = extend(extra, symbol.size);
+                found += 1;
+            }
+            pair.bits += symbol.length + symbol.size;
+            pair.advance = advance;
+            if symbol.advance == END {
+                break;
+            }
+        }
+        // What is not there goes behind what is.
+        for run in &mut pair.runs[found..] {
+            *run = pair.advance % END;
+        }
+        if pair.bits == 0 {
+            return self.long(top, PAIR_BITS).map_or(LONG, AcSymbol::pack);
+        }
+        pair.pack()
+    }
+
+    /// The symbol at the top of 16 bits, when its code is among the first `known`.
+    fn long(&self, top: u32, known: u32) -> Option<AcSymbol> {
+        let (length, meaning) = self.codes.find(top)?;
+        AcSymbol::new(length, meaning).filter(|symbol| symbol.length <= known)
+    }
+
+    fn skip(&self, top: u32) -> u16 {
+        let (mut bits, mut advance) = (0, 0);
+        while advance < END
+            && let Some(symbol) = self.whole_symbol(top << bits, SKIP_BITS - bits)
+            && advance + symbol.advance % END < 64
+        {
+            bits += symbol.length + symbol.size;
+            advance += symbol.advance;
+        }
+        if bits == 0 {
+            return self.long(top, SKIP_BITS).map_or(LONG_SKIP, AcSymbol::pack_skip);
+        }
+        u16::try_from(bits | advance << 6).expect("13 bits and 191 at most")
+    }
+
+    /// One symbol, at the top of `word`.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn find(&self, word: u64) -> Option<AcSymbol> {
+        let (length, meaning) = self.codes.find((word >> 48) as u32)?;
+        AcSymbol::new(length, meaning)
+    }
+}
