@@ -73,8 +73,9 @@ fn wanted(
         for _ in 0..56 / PAIR_BITS {
             let entry = ac.pairs[(bits.word >> (64 - PAIR_BITS)) as usize];
             let behind = at + (entry >> 3 & 0x7f8) as usize;
-            group[(at + (entry >> 11 & 0xf8) as usize) & INSIDE] = (entry >> 32) as i16;
-            group[(at + (entry >> 16 & 0x1f8) as usize) & INSIDE] = (entry >> 48) as i16;
+            group[(at + (entry >> 11 & 0xf8) as usize) & INSIDE] = i16::from((entry >> 40) as i8);
+            group[(at + (entry >> 16 & 0x1f8) as usize) & INSIDE] = i16::from((entry >> 48) as i8);
+            group[(at + (entry >> 22 & 0x1f8) as usize) & INSIDE] = (entry.cast_signed() >> 56) as i16;
             let length = entry as u32 & 63;
             if behind < end {
                 bits = bits.dropped(length);

@@ -214,18 +214,20 @@ pub(crate) fn unpack_skip(entry: u16) -> Option<(u32, u32)> {
 pub(crate) struct Pair {
     bits: u32,
     advance: u32,
-    runs: [u32; 2],
-    values: [i32; 2],
+    runs: [u32; 3],
+    values: [i32; 3],
 }
 
 impl Pair {
     /// Bits 0..6: bits taken, 0 when a single symbol does not fit. 6..14: what the index grows by. 14..19 and 19..25: where
     /// the coefficients are, from the index on. 32..48 and 48..64: their values.
     fn pack(&self) -> u64 {
-        let value = |index: usize| u64::from(self.values[index].cast_unsigned() & 0xffff);
-        u64::from(self.bits | self.advance << 6 | self.runs[0] << 14 | self.runs[1] << 19)
-            | value(0) << 32
+        let runs = self.runs[0] << 14 | self.runs[1] << 19 | self.runs[2] << 25;
+        let value = |index: usize| u64::from(self.values[index].cast_unsigned() & 0xff);
+        u64::from(self.bits | self.advance << 6 | runs)
+            | value(0) << 40
             | value(1) << 48
+            | value(2) << 56
     }
 }
 
@@ -255,13 +257,13 @@ impl AcTable {
         let mut pair = Pair {
             bits: 0,
             advance: 0,
-            runs: [0; 2],
-            values: [0; 2],
+            runs: [0; 3],
+            values: [0; 3],
         };
         let mut found = 0;
         while let Some(symbol) = self.whole_symbol(top << pair.bits, PAIR_BITS - pair.bits) {
             let advance = pair.advance + symbol.advance;
-            if symbol.advance != END && (found == 2 || advance > 31) {
+            if symbol.advance != END && (found == 3 || advance > 31 || symbol.size > 7) {
                 break;
             }
             if symbol.size > 0 {

@@ -8,14 +8,14 @@ use crate::block::{Group, LANES, Tables, decode};
 use crate::colour::{Rows, grey_to_rgb, to_rgb};
 use crate::header::{Component, Header};
 use crate::huffman::{AcTable, DcTable};
-use crate::transform::{Transform, factors, last_wanted, transform};
+use crate::transform::{Factor, Transform, factors, last_wanted, transform};
 use crate::{Refused, Rgb};
 
 /// One component: its tables and the row of MCUs that is being decoded.
 struct Channel {
     dc: DcTable,
     ac: Box<AcTable>,
-    factors: [f32; 64],
+    factors: [Factor; 64],
     transform: Transform,
     /// The last coefficient that is wanted, in zigzag order.
     last: usize,
@@ -48,7 +48,7 @@ impl Channel {
         Ok(Self {
             dc: DcTable::new(&component.dc),
             ac: AcTable::new(&component.ac),
-            factors: factors(&component.steps, block_width, block_height),
+            factors: factors(&component.steps, block_width, block_height)?,
             transform,
             last: last_wanted(block_width, block_height),
             columns,

@@ -6,8 +6,9 @@
 
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
-use wide::{f32x8, i16x8, i32x8, u8x16};
+use wide::{i16x8, u8x16};
 
+use crate::Refused;
 use crate::block::{Group, LANES};
 
 /// Row and column of each coefficient in the order they come in.
@@ -56,7 +57,7 @@ const fn order() -> [[usize; 8]; 8] {
 
 /// Makes the samples of eight blocks out of their coefficients and of what [`factors`] gave. They are written side by
 /// side, from the start of `plane` on, whose rows are `stride` apart.
-pub(crate) type Transform = fn(&Group, &[f32; 64], &mut [u8], usize);
+pub(crate) type Transform = fn(&Group, &[Factor; 64], &mut [u8], usize);
 
 /// The transform of blocks to `columns` by `rows` samples, if there is one.
 pub(crate) fn transform(columns: usize, rows: usize) -> Option<Transform> {
@@ -115,14 +116,33 @@ impl Choice for All {
     const LAST: usize = 63;
 }
 
-/// What coefficients are multiplied by, in zigzag order: their quantisation steps, and the factors that the transform
-/// leaves out.
-pub(crate) fn factors(steps: &[u16; 64], columns: usize, rows: usize) -> [f32; 64] {
-    let mut factors = [0.0; 64];
+/// Bits behind the point of what is calculated with.
+const FRACTION: u32 = 5;
+
+/// What a coefficient is multiplied by: its quantisation step, and the factors that the transform leaves out.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Factor {
+    /// 16 times the step. A coefficient of 8-bit samples times its step has 12 bits.
+    step: i16,
+    /// The rest, in 17 bits behind the point.
+    rest: i16,
+}
+
+/// Those of all coefficients, in zigzag order.
+pub(crate) fn factors(
+    steps: &[u16; 64],
+    columns: usize,
+    rows: usize,
+) -> Result<[Factor; 64], Refused> {
+    let mut factors = [Factor::default(); 64];
     for ((factor, step), (row, column)) in factors.iter_mut().zip(steps).zip(ZIGZAG) {
-        *factor = f32::from(*step) * scale(row, rows) * scale(column, columns);
+        let step = i16::try_from(u32::from(*step) * 16);
+        *factor = Factor {
+            step: step.map_err(|_| Refused::Unsupported("a quantisation step of over 2047"))?,
+            rest: (scale(row, rows) * scale(column, columns) * 131_072.0).round() as i16,
+        };
     }
-    factors
+    Ok(factors)
 }
 
 /// The factor of one direction: of the first sample for the odd frequencies and the second of the even ones, whose sizes
@@ -151,36 +171,53 @@ fn mean(frequency: usize, at: usize, samples: usize) -> f32 {
 
 fn write<const COLUMNS: usize, const ROWS: usize, C: Choice>(
     group: &Group,
-    factors: &[f32; 64],
+    factors: &[Factor; 64],
     plane: &mut [u8],
     stride: usize,
 ) {
-    let vertical = |column: usize| {
-        direction::<ROWS>(|row| {
-            let index = ORDER[row][column];
-            (index <= C::LAST).then(|| load(group, factors, index))
-        })
-    };
-    // The first row of the coefficients says which columns have any.
-    let used = |column: usize| ORDER[0][column] <= C::LAST && is_used(column, COLUMNS);
-    let column = |at: usize| if used(at) { vertical(at) } else { [f32x8::ZERO; ROWS] };
+    let coefficients = Coefficients { group, factors };
     let columns = [
-        column(0),
-        column(1),
-        column(2),
-        column(3),
-        column(4),
-        column(5),
-        column(6),
-        column(7),
+        coefficients.column::<COLUMNS, ROWS, C>(0),
+        coefficients.column::<COLUMNS, ROWS, C>(1),
+        coefficients.column::<COLUMNS, ROWS, C>(2),
+        coefficients.column::<COLUMNS, ROWS, C>(3),
+        coefficients.column::<COLUMNS, ROWS, C>(4),
+        coefficients.column::<COLUMNS, ROWS, C>(5),
+        coefficients.column::<COLUMNS, ROWS, C>(6),
+        coefficients.column::<COLUMNS, ROWS, C>(7),
     ];
     for (row, plane) in (0..ROWS).zip(plane.chunks_mut(stride)) {
-        let samples = direction::<COLUMNS>(|column| used(column).then(|| columns[column][row]));
+        let samples = direction::<COLUMNS>([
+            at_row::<COLUMNS, ROWS, C>(&columns, 0, row),
+            at_row::<COLUMNS, ROWS, C>(&columns, 1, row),
+            at_row::<COLUMNS, ROWS, C>(&columns, 2, row),
+            at_row::<COLUMNS, ROWS, C>(&columns, 3, row),
+            at_row::<COLUMNS, ROWS, C>(&columns, 4, row),
+            at_row::<COLUMNS, ROWS, C>(&columns, 5, row),
+            at_row::<COLUMNS, ROWS, C>(&columns, 6, row),
+            at_row::<COLUMNS, ROWS, C>(&columns, 7, row),
+        ]);
         store(samples, plane);
     }
 }
 
+#[inline(always)]
+fn at_row<const COLUMNS: usize, const ROWS: usize, C: Choice>(
+    columns: &[[i16x8; ROWS]; 8],
+    column: usize,
+    row: usize,
+) -> Option<i16x8> {
+    has_column::<COLUMNS, C>(column).then_some(columns[column][row])
+}
+
+/// Whether a column has wanted coefficients; if it has any, the first is one.
+#[inline(always)]
+fn has_column<const COLUMNS: usize, C: Choice>(column: usize) -> bool {
+    ORDER[0][column] <= C::LAST && is_used(column, COLUMNS)
+}
+
 /// Whether a frequency contributes to so many samples: those that means are taken over cancel out in some.
+#[inline(always)]
 fn is_used(frequency: usize, samples: usize) -> bool {
     match samples {
         1 => frequency == 0,
@@ -190,109 +227,162 @@ fn is_used(frequency: usize, samples: usize) -> bool {
     }
 }
 
+struct Coefficients<'a> {
+    group: &'a Group,
+    factors: &'a [Factor; 64],
+}
+
+impl Coefficients<'_> {
+    /// The transform of one column.
+    #[inline(always)]
+    fn column<const COLUMNS: usize, const ROWS: usize, C: Choice>(
+        &self,
+        column: usize,
+    ) -> [i16x8; ROWS] {
+        if !has_column::<COLUMNS, C>(column) {
+            return [i16x8::ZERO; ROWS];
+        }
+        direction([
+            self.load::<ROWS, C>(0, column),
+            self.load::<ROWS, C>(1, column),
+            self.load::<ROWS, C>(2, column),
+            self.load::<ROWS, C>(3, column),
+            self.load::<ROWS, C>(4, column),
+            self.load::<ROWS, C>(5, column),
+            self.load::<ROWS, C>(6, column),
+            self.load::<ROWS, C>(7, column),
+        ])
+    }
+
+    #[inline(always)]
+    fn load<const ROWS: usize, C: Choice>(&self, row: usize, column: usize) -> Option<i16x8> {
+        let index = ORDER[row][column];
+        if index > C::LAST || !is_used(row, ROWS) {
+            return None;
+        }
+        let lanes = self.group[index * LANES..][..LANES].first_chunk::<LANES>();
+        let levels = i16x8::new(*lanes.expect("as many as were cut out"));
+        let factor = self.factors[index];
+        let level =
+            (levels * i16x8::splat(factor.step)).mul_keep_high(i16x8::splat(factor.rest));
+        // Levels are stored less 128; a half makes cutting off the fraction round.
+        let shift = i16x8::splat((128 << FRACTION) + (1 << (FRACTION - 1)));
+        Some(if index == 0 { plus(level, shift) } else { level })
+    }
+}
+
 #[inline(always)]
-fn load(group: &Group, factors: &[f32; 64], index: usize) -> f32x8 {
-    let lanes = group[index * LANES..][..LANES].first_chunk::<LANES>();
-    let levels = i16x8::new(*lanes.expect("as many as were cut out"));
-    let level = i32x8::from_i16x8(levels).round_float() * f32x8::splat(factors[index]);
-    if index == 0 { level + f32x8::splat(128.0) } else { level }
+fn plus(a: i16x8, b: i16x8) -> i16x8 {
+    a.saturating_add(b)
+}
+
+#[inline(always)]
+fn minus(a: i16x8, b: i16x8) -> i16x8 {
+    a.saturating_sub(b)
+}
+
+/// `value * factor`, which is from -1/2 to 1/2.
+#[inline(always)]
+fn times(value: i16x8, factor: f32) -> i16x8 {
+    value.mul_keep_high(i16x8::splat((factor * 65_536.0).round() as i16))
 }
 
 /// One direction of the transform, of the frequencies that there are.
 #[inline(always)]
-fn direction<const SAMPLES: usize>(get: impl Fn(usize) -> Option<f32x8>) -> [f32x8; SAMPLES] {
-    let mut samples = [f32x8::ZERO; SAMPLES];
-    let zero = f32x8::ZERO;
-    let or_zero = |frequency| get(frequency).unwrap_or(zero);
+fn direction<const SAMPLES: usize>(given: [Option<i16x8>; 8]) -> [i16x8; SAMPLES] {
+    let mut samples = [i16x8::ZERO; SAMPLES];
+    let or_zero = |frequency: usize| given[frequency].unwrap_or(i16x8::ZERO);
     match SAMPLES {
         1 => samples[0] = or_zero(0),
         2 => {
             let (even, odd) = (or_zero(0), or_zero(1));
-            samples.copy_from_slice(&[even + odd, even - odd]);
+            samples.copy_from_slice(&[plus(even, odd), minus(even, odd)]);
         }
-        4 => samples.copy_from_slice(&four(&get)),
-        _ => samples.copy_from_slice(&eight([
-            or_zero(0),
-            or_zero(1),
-            or_zero(2),
-            or_zero(3),
-            or_zero(4),
-            or_zero(5),
-            or_zero(6),
-            or_zero(7),
-        ])),
+        4 => samples.copy_from_slice(&four(given)),
+        _ => samples.copy_from_slice(&eight(given.map(Option::unwrap_or_default))),
     }
     samples
 }
 
-/// Means of two of the eight samples. Where the means of frequency 1 are 1 and `T`, those of 7 are, too; those of 3 and 5
-/// are 1 and `-S`.
+/// Means of two of the eight samples each. Where the means of frequency 1 are 1 and `T`, those of 7 are, too; those of 3
+/// and 5 are 1 and `-T - 2`.
 #[inline(always)]
-fn four(get: &impl Fn(usize) -> Option<f32x8>) -> [f32x8; 4] {
+fn four(given: [Option<i16x8>; 8]) -> [i16x8; 4] {
     const T: f32 = SQRT_2 - 1.0;
-    const S: f32 = SQRT_2 + 1.0;
-    let sum = |a: Option<f32x8>, b: Option<f32x8>| match (a, b) {
-        (Some(a), Some(b)) => Some(a + b),
-        (one, None) | (None, one) => one,
-    };
-    let flat = get(0).unwrap_or(f32x8::ZERO);
-    let (outer, inner) = match sum(get(2), get(6)) {
-        Some(bent) => (flat + bent, flat - bent),
+    let flat = given[0].unwrap_or(i16x8::ZERO);
+    let (outer, inner) = match either(given[2], given[6]) {
+        Some(bent) => (plus(flat, bent), minus(flat, bent)),
         None => (flat, flat),
     };
-    let (odd_outer, odd_inner) = match (sum(get(1), get(7)), sum(get(3), get(5))) {
+    let low = either(given[1], given[7]);
+    let high = either(given[3], given[5]);
+    let (odd_outer, odd_inner) = match (low, high) {
         (Some(low), Some(high)) => (
-            low + high,
-            low * f32x8::splat(T) - high * f32x8::splat(S),
+            plus(low, high),
+            minus(times(minus(low, high), T), plus(high, high)),
         ),
-        (Some(low), None) => (low, low * f32x8::splat(T)),
-        (None, Some(high)) => (high, high * f32x8::splat(-S)),
+        (Some(low), None) => (low, times(low, T)),
+        (None, Some(high)) => (high, minus(times(high, -T), plus(high, high))),
         (None, None) => return [outer, inner, inner, outer],
     };
     [
-        outer + odd_outer,
-        inner + odd_inner,
-        inner - odd_inner,
-        outer - odd_outer,
+        plus(outer, odd_outer),
+        plus(inner, odd_inner),
+        minus(inner, odd_inner),
+        minus(outer, odd_outer),
     ]
+}
+
+/// The sum of what there is.
+#[inline(always)]
+fn either(a: Option<i16x8>, b: Option<i16x8>) -> Option<i16x8> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(plus(a, b)),
+        (one, None) | (None, one) => one,
+    }
 }
 
 /// All eight samples, by Arai, Agui and Nakajima's five multiplications.
 #[inline(always)]
-fn eight(c: [f32x8; 8]) -> [f32x8; 8] {
-    let times = |value: f32x8, factor: f32| value * f32x8::splat(factor);
-    let (sum04, difference04) = (c[0] + c[4], c[0] - c[4]);
-    let sum26 = c[2] + c[6];
-    let rest26 = times(c[2] - c[6], SQRT_2) - sum26;
+fn eight(c: [i16x8; 8]) -> [i16x8; 8] {
+    let times_root = |value: i16x8| plus(value, times(value, SQRT_2 - 1.0));
+    let (sum04, difference04) = (plus(c[0], c[4]), minus(c[0], c[4]));
+    let sum26 = plus(c[2], c[6]);
+    let rest26 = minus(times_root(minus(c[2], c[6])), sum26);
     let even = [
-        sum04 + sum26,
-        difference04 + rest26,
-        difference04 - rest26,
-        sum04 - sum26,
+        plus(sum04, sum26),
+        plus(difference04, rest26),
+        minus(difference04, rest26),
+        minus(sum04, sum26),
     ];
-    let (sum53, difference53) = (c[5] + c[3], c[5] - c[3]);
-    let (sum17, difference17) = (c[1] + c[7], c[1] - c[7]);
-    let odd0 = sum17 + sum53;
-    let turned = times(difference53 + difference17, 1.847_759);
-    let odd1 = turned - times(difference53, 2.613_126) - odd0;
-    let odd2 = times(sum17 - sum53, SQRT_2) - odd1;
-    let odd3 = turned - times(difference17, 1.082_392_2) - odd2;
+    let (sum53, difference53) = (plus(c[5], c[3]), minus(c[5], c[3]));
+    let (sum17, difference17) = (plus(c[1], c[7]), minus(c[1], c[7]));
+    let odd0 = plus(sum17, sum53);
+    // 1.847759, 2.613126 and 1.082392 times.
+    let both = plus(difference53, difference17);
+    let turned = plus(plus(both, both), times(both, -0.152_241));
+    let twice = plus(difference53, difference53);
+    let much = plus(plus(twice, difference53), times(difference53, -0.386_874));
+    let odd1 = minus(minus(turned, much), odd0);
+    let odd2 = minus(times_root(minus(sum17, sum53)), odd1);
+    let little = plus(difference17, times(difference17, 0.082_392));
+    let odd3 = minus(minus(turned, little), odd2);
     [
-        even[0] + odd0,
-        even[1] + odd1,
-        even[2] + odd2,
-        even[3] + odd3,
-        even[3] - odd3,
-        even[2] - odd2,
-        even[1] - odd1,
-        even[0] - odd0,
+        plus(even[0], odd0),
+        plus(even[1], odd1),
+        plus(even[2], odd2),
+        plus(even[3], odd3),
+        minus(even[3], odd3),
+        minus(even[2], odd2),
+        minus(even[1], odd1),
+        minus(even[0], odd0),
     ]
 }
 
 /// Writes the samples of one row of eight blocks, `SAMPLES` of each block in turn.
 #[inline(always)]
-fn store<const SAMPLES: usize>(samples: [f32x8; SAMPLES], to: &mut [u8]) {
-    let level = |at: usize| i16x8::from_i32x8_saturate(samples[at].fast_round_int());
+fn store<const SAMPLES: usize>(samples: [i16x8; SAMPLES], to: &mut [u8]) {
+    let level = |at: usize| samples[at] >> FRACTION;
     let levels = |low: usize, high: usize| u8x16::narrow_i16x8(level(low), level(high));
     let zip = |a: u8x16, b: u8x16| [u8x16::unpack_low(a, b), u8x16::unpack_high(a, b)];
     match SAMPLES {
