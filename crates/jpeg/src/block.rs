@@ -3,19 +3,22 @@
 //! Called for every block of a scan; nearly all time is spent here. Coefficients up to the last one that the transform
 //! uses are stored, in pairs; of what comes behind them only the length matters.
 
+use bytemuck::cast;
+use wide::{i16x8, u8x16};
+
 use crate::Refused;
 use crate::bits::{Bits, Source};
 use crate::huffman::{
-    AcSymbol, AcTable, DcTable, END, LONG, PAIR_BITS, SKIP_BITS, extend, low_bits, unpack_skip,
+    AcSymbol, AcTable, DcTable, END, STEP_BITS, SKIP_BITS, extend, low_bits, unpack_skip,
 };
 
 /// Blocks that are transformed together.
 pub(crate) const LANES: usize = 8;
-/// Coefficients of [`LANES`] blocks: that of zigzag index `k` in lane `lane` is at `k * LANES + lane`. Twice as long as they
-/// are many, because what is stored behind the last one is not looked at.
-pub(crate) type Group = [i16; 128 * LANES];
+/// Coefficients of a block in zigzag order, and what is stored behind the last one.
+pub(crate) type Block = [i16; 136];
+/// Blocks that are transformed together.
+pub(crate) type Group = [Block; LANES];
 
-const INSIDE: usize = 128 * LANES - 1;
 const TOO_LONG: Refused = Refused::Damaged("a block has more than 64 coefficients");
 const NO_CODE: Refused = Refused::Damaged("its bits are no Huffman code");
 
@@ -26,28 +29,34 @@ pub(crate) struct Tables<'a> {
     pub(crate) ac: &'a AcTable,
     /// The last zigzag index that is wanted.
     pub(crate) last: usize,
+    /// The index up to which coefficients are stored; what is behind is passed over.
+    pub(crate) stored: usize,
 }
 
-/// Decodes a block into one lane of a group whose wanted coefficients are zero. `prediction` is the DC coefficient of
-/// the component's block before. Returns the bits behind the block.
+/// Decodes a block. `prediction` is the DC coefficient of the component's block before. Returns the bits behind the block.
 #[inline(always)]
 pub(crate) fn decode(
     bits: Bits,
     source: &mut Source,
     tables: Tables,
     prediction: &mut i32,
-    (group, lane): (&mut Group, usize),
+    block: &mut Block,
 ) -> Result<Bits, Refused> {
-    let lane = lane % LANES;
     let mut bits = bits.refilled(source);
     let word = bits.word;
     let symbol = tables.dc.find(word).ok_or(NO_CODE)?;
     bits = bits.dropped(symbol.bits);
     let extra = low_bits(word >> (64 - symbol.bits), symbol.size);
     *prediction += extend(extra, symbol.size);
-    group[lane] = i16::try_from(*prediction)
-        .map_err(|_| Refused::Damaged("a DC coefficient is out of range"))?;
-    let (bits, next) = wanted(bits, source, tables, (group, lane))?;
+    if !(-2048..2048).contains(prediction) {
+        return Err(Refused::Damaged("a DC coefficient is out of range"));
+    }
+    block[..24].fill(0);
+    if tables.last > 23 {
+        block[24..64].fill(0);
+    }
+    block[0] = *prediction as i16;
+    let (bits, next) = wanted(bits, source, tables, block)?;
     if next < 64 {
         skip(bits, source, tables.ac, next)
     } else {
@@ -61,43 +70,48 @@ fn wanted(
     mut bits: Bits,
     source: &mut Source,
     tables: Tables,
-    (group, lane): (&mut Group, usize),
+    block: &mut Block,
 ) -> Result<(Bits, usize), Refused> {
     let ac = tables.ac;
-    // The next index times the lanes, and the lane.
-    let mut at = LANES + lane;
-    let end = (tables.last + 1) * LANES;
+    let mut at = 1;
+    let end = tables.stored.min(64);
     while at < end {
         bits = bits.refilled(source);
         // As many look-ups as 56 bits are enough for.
-        for _ in 0..56 / PAIR_BITS {
-            let entry = ac.pairs[(bits.word >> (64 - PAIR_BITS)) as usize];
-            let behind = at + (entry >> 3 & 0x7f8) as usize;
-            group[(at + (entry >> 11 & 0xf8) as usize) & INSIDE] = i16::from((entry >> 40) as i8);
-            group[(at + (entry >> 16 & 0x1f8) as usize) & INSIDE] = i16::from((entry >> 48) as i8);
-            group[(at + (entry >> 22 & 0x1f8) as usize) & INSIDE] = (entry.cast_signed() >> 56) as i16;
-            let length = entry as u32 & 63;
+        for _ in 0..56 / STEP_BITS {
+            let index = (bits.word >> (64 - STEP_BITS)) as usize;
+            let step = ac.steps[index];
+            store(block, at + step.run(), ac.values[index]);
+            let behind = at + step.advance();
             if behind < end {
-                bits = bits.dropped(length);
+                bits = bits.dropped(step.bits());
                 at = behind;
                 continue;
             }
-            // The end of the block, the end of what is wanted, a long symbol, or two symbols of which the second is not
-            // of this block any more.
-            let index = behind / LANES;
-            let ended = index.wrapping_sub(END as usize);
-            if length == 0 || (index > 64 && ended > 63) {
-                let (rest, symbol) = single(bits.refilled(source), ac, entry, at / LANES)?;
-                bits = rest;
-                group[at & INSIDE] = 0;
-                group[(symbol.stored * LANES + lane) & INSIDE] = symbol.value;
-                at = symbol.next * LANES + lane;
-                break;
+            // The end of the block, the end of what is wanted, a long symbol, or several of which not all are of this block.
+            let last = if step.ends() { 64 + 63 } else { 64 };
+            if step.bits() > 0 && behind <= last {
+                return Ok((bits.dropped(step.bits()), behind.min(64)));
             }
-            return Ok((bits.dropped(length), index.min(64)));
+            let known = if step.bits() == 0 { ac.values[index] } else { 0 };
+            store(block, at + step.run(), 0);
+            let (rest, symbol) = single(bits.refilled(source), ac, known, at)?;
+            bits = rest;
+            block[symbol.stored % 128] = symbol.value;
+            at = symbol.next;
+            break;
         }
     }
-    Ok((bits, at / LANES))
+    Ok((bits, at))
+}
+
+/// Stores eight coefficients, each a byte of `values`, from the lowest on.
+#[inline(always)]
+fn store(block: &mut Block, at: usize, values: u64) {
+    // By vectors, or the compiler extends each sign by itself.
+    let bytes: u8x16 = cast([values, 0u64]);
+    let raised: i16x8 = cast(u8x16::unpack_low(u8x16::ZERO, bytes));
+    block[at % 128..][..8].copy_from_slice(&(raised >> 8u32).to_array());
 }
 
 /// Passes over what is left of a block, from index `next` on.
@@ -132,7 +146,7 @@ fn skip(
                     }
                     break;
                 }
-                let (rest, symbol) = single(bits, ac, LONG, next)?;
+                let (rest, symbol) = single(bits, ac, 0, next)?;
                 bits = rest;
                 next = symbol.next;
                 break;
@@ -152,16 +166,15 @@ struct Single {
     stored: usize,
 }
 
-/// The symbol at index `next`, by an entry of [`AcTable::pairs`] that may say what it is, or not.
+/// The symbol at index `next`. `known` is an entry of [`AcTable::values`] that says what it is, or 0.
 #[inline(always)]
 fn single(
     mut bits: Bits,
     ac: &AcTable,
-    entry: u64,
+    known: u64,
     next: usize,
 ) -> Result<(Bits, Single), Refused> {
-    let known = if entry & 63 == 0 { AcSymbol::unpack(entry) } else { None };
-    let symbol = match known {
+    let symbol = match AcSymbol::unpack(known) {
         Some(symbol) => symbol,
         None => ac.find(bits.word).ok_or(NO_CODE)?,
     };

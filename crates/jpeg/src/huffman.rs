@@ -1,12 +1,12 @@
 //! Tables that turn the next bits into DC differences and AC coefficients (ITU-T T.81, annexes C and F).
 //!
 //! One look-up takes several symbols at once, extra bits included, as far as they fit into the bits looked at.
-//! Invariant: an entry never claims more bits than were looked at, nor, in [`AcTable::pairs`], a run beyond 31.
+//! Invariant: an entry never claims more bits than were looked at.
 
 use crate::Refused;
 
 /// Bits that one look-up of coefficients sees.
-pub(crate) const PAIR_BITS: u32 = 11;
+pub(crate) const STEP_BITS: u32 = 11;
 /// Bits that one look-up of what is skipped sees.
 pub(crate) const SKIP_BITS: u32 = 12;
 /// Bits that the look-up of a DC code sees.
@@ -136,11 +136,50 @@ impl DcTable {
 
 /// Codes of AC coefficients.
 pub(crate) struct AcTable {
-    /// Up to two coefficients and an end of block: see [`Pair`].
-    pub(crate) pairs: [u64; 1 << PAIR_BITS],
+    /// As many symbols as fit, the last of which may end the block.
+    pub(crate) steps: [Step; 1 << STEP_BITS],
+    /// Their coefficients, from the first that is not 0 on, in the lowest byte; those not reached are 0. Where the step
+    /// takes no bits: see [`AcSymbol::unpack`].
+    pub(crate) values: [u64; 1 << STEP_BITS],
     /// As many symbols as fit, without their values: bits in the low six, what the index grows by above.
     pub(crate) skips: [u16; 1 << SKIP_BITS],
     codes: Codes,
+}
+
+/// What one look-up of coefficients does. Bits 0..4: bits taken; 4..9: run in front of the first coefficient; 9..15: what
+/// the index grows by; 15: the block ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step(u16);
+
+impl Step {
+    /// Takes no bits, and leaves every loop over the index.
+    const LONG: Self = Self(1 << 15);
+
+    fn new(bits: u32, run: u32, advance: u32, ends: bool) -> Self {
+        let fields = bits | run << 4 | advance << 9 | u32::from(ends) << 15;
+        Self(u16::try_from(fields).expect("15, 31 and 63 at most"))
+    }
+
+    #[inline(always)]
+    pub(crate) fn bits(self) -> u32 {
+        u32::from(self.0 & 15)
+    }
+
+    #[inline(always)]
+    pub(crate) fn run(self) -> usize {
+        usize::from(self.0 >> 4 & 31)
+    }
+
+    /// What the index grows by; 64 more at the end of the block.
+    #[inline(always)]
+    pub(crate) fn advance(self) -> usize {
+        usize::from(self.0 >> 9)
+    }
+
+    #[inline(always)]
+    pub(crate) fn ends(self) -> bool {
+        self.0 >> 15 != 0
+    }
 }
 
 /// One AC symbol: a code and what it says.
@@ -170,23 +209,19 @@ impl AcSymbol {
     }
 }
 
-/// An entry of [`AcTable::pairs`] for a code that is longer than what was looked at. Like that of any symbol that is, it
-/// takes no bits and leaves every loop over the index.
-pub(crate) const LONG: u64 = (END as u64) << 6;
-/// The same for [`AcTable::skips`].
-const LONG_SKIP: u16 = 1 << 15;
+/// An entry of [`AcTable::steps`] or [`AcTable::skips`] that takes no bits and leaves every loop over the index.
+const LONG: u16 = 1 << 15;
 
 impl AcSymbol {
-    /// An entry of [`AcTable::pairs`] for a code whose extra bits are not among what was looked at. The coefficient that is
-    /// stored before that is noticed is overwritten afterwards.
+    /// An entry of [`AcTable::values`] for a symbol that is not stored as others are. Never 0.
     fn pack(self) -> u64 {
-        LONG | u64::from(self.length | self.size << 8 | self.advance << 16) << 32
+        u64::from(self.length | self.size << 8 | self.advance << 16)
     }
 
     /// The reverse, if the code is known.
     #[inline(always)]
-    pub(crate) fn unpack(entry: u64) -> Option<Self> {
-        let fields = (entry >> 32) as u32;
+    pub(crate) fn unpack(value: u64) -> Option<Self> {
+        let fields = value as u32;
         (fields != 0).then_some(Self {
             length: fields & 31,
             size: fields >> 8 & 15,
@@ -198,7 +233,7 @@ impl AcSymbol {
     fn pack_skip(self) -> u16 {
         let beyond = self.length + self.size - SKIP_BITS;
         let fields = u16::try_from(beyond << 6 | (self.advance - 1) << 10);
-        LONG_SKIP | fields.expect("a code and its extra bits are 26 at most")
+        LONG | fields.expect("a code and its extra bits are 26 at most")
     }
 }
 
@@ -209,39 +244,21 @@ pub(crate) fn unpack_skip(entry: u16) -> Option<(u32, u32)> {
     (beyond != 0).then_some((SKIP_BITS + beyond, u32::from(entry >> 10 & 15) + 1))
 }
 
-/// Fields of an entry of [`AcTable::pairs`]. Both coefficients are always stored: one that is not there is a zero behind
-/// everything that was stored before it.
-pub(crate) struct Pair {
-    bits: u32,
-    advance: u32,
-    runs: [u32; 3],
-    values: [i32; 3],
-}
-
-impl Pair {
-    /// Bits 0..6: bits taken, 0 when a single symbol does not fit. 6..14: what the index grows by. 14..19 and 19..25: where
-    /// the coefficients are, from the index on. 32..48 and 48..64: their values.
-    fn pack(&self) -> u64 {
-        let runs = self.runs[0] << 14 | self.runs[1] << 19 | self.runs[2] << 25;
-        let value = |index: usize| u64::from(self.values[index].cast_unsigned() & 0xff);
-        u64::from(self.bits | self.advance << 6 | runs)
-            | value(0) << 40
-            | value(1) << 48
-            | value(2) << 56
-    }
-}
-
 impl AcTable {
-    pub(crate) fn new(codes: &Codes) -> Box<Self> {
+    /// With what is needed to store coefficients, to pass over them, or both.
+    pub(crate) fn new(codes: &Codes, stored: bool, skipped: bool) -> Box<Self> {
         let mut table = Box::new(Self {
-            pairs: [0; 1 << PAIR_BITS],
+            steps: [Step::LONG; 1 << STEP_BITS],
+            values: [0; 1 << STEP_BITS],
             skips: [0; 1 << SKIP_BITS],
             codes: codes.clone(),
         });
-        for bits in 0..1u32 << PAIR_BITS {
-            table.pairs[bits as usize] = table.pair(bits << (16 - PAIR_BITS));
+        for bits in 0..(1u32 << STEP_BITS) * u32::from(stored) {
+            let (step, value) = table.step(bits << (16 - STEP_BITS));
+            table.steps[bits as usize] = step;
+            table.values[bits as usize] = value;
         }
-        for bits in 0..1u32 << SKIP_BITS {
+        for bits in 0..(1u32 << SKIP_BITS) * u32::from(skipped) {
             table.skips[bits as usize] = table.skip(bits << (16 - SKIP_BITS));
         }
         table
@@ -253,39 +270,37 @@ impl AcTable {
         AcSymbol::new(length, meaning).filter(|symbol| length + symbol.size <= known)
     }
 
-    fn pair(&self, top: u32) -> u64 {
-        let mut pair = Pair {
-            bits: 0,
-            advance: 0,
-            runs: [0; 3],
-            values: [0; 3],
-        };
-        let mut found = 0;
-        while let Some(symbol) = self.whole_symbol(top << pair.bits, PAIR_BITS - pair.bits) {
-            let advance = pair.advance + symbol.advance;
-            if symbol.advance != END && (found == 3 || advance > 31 || symbol.size > 7) {
-                break;
-            }
+    fn step(&self, top: u32) -> (Step, u64) {
+        let (mut bits, mut advance, mut first) = (0, 0, None);
+        let mut ends = false;
+        let mut values = [0; 8];
+        while !ends && let Some(symbol) = self.whole_symbol(top << bits, STEP_BITS - bits) {
+            ends = symbol.advance == END;
+            let behind = advance + symbol.advance % END;
             if symbol.size > 0 {
-                let extra = (top << (pair.bits + symbol.length) & 0xffff) >> (16 - symbol.size);
-                pair.runs[found] = advance - 1;
-                pair.values[found] = extend(extra, symbol.size);
-                found += 1;
+                let run = *first.get_or_insert(behind - 1);
+                let value = extend(
+                    (top << (bits + symbol.length) & 0xffff) >> (16 - symbol.size),
+                    symbol.size,
+                );
+                let room = values.get_mut((behind - 1 - run) as usize);
+                let (Some(room), Ok(value)) = (room, i8::try_from(value)) else {
+                    break;
+                };
+                *room = value;
             }
-            pair.bits += symbol.length + symbol.size;
-            pair.advance = advance;
-            if symbol.advance == END {
+            if behind > 31 {
                 break;
             }
+            advance = behind;
+            bits += symbol.length + symbol.size;
         }
-        // What is not there goes behind what is.
-        for run in &mut pair.runs[found..] {
-            *run = pair.advance % END;
+        if bits == 0 {
+            let value = self.long(top, STEP_BITS).map_or(0, AcSymbol::pack);
+            return (Step::LONG, value);
         }
-        if pair.bits == 0 {
-            return self.long(top, PAIR_BITS).map_or(LONG, AcSymbol::pack);
-        }
-        pair.pack()
+        let step = Step::new(bits, first.unwrap_or(0), advance, ends);
+        (step, u64::from_le_bytes(values.map(i8::cast_unsigned)))
     }
 
     /// The symbol at the top of 16 bits, when its code is among the first `known`.
@@ -304,7 +319,7 @@ impl AcTable {
             advance += symbol.advance;
         }
         if bits == 0 {
-            return self.long(top, SKIP_BITS).map_or(LONG_SKIP, AcSymbol::pack_skip);
+            return self.long(top, SKIP_BITS).map_or(LONG, AcSymbol::pack_skip);
         }
         u16::try_from(bits | advance << 6).expect("13 bits and 191 at most")
     }

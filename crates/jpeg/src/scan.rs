@@ -40,6 +40,7 @@ impl Channel {
         (block_width, block_height): (usize, usize),
         mcus: usize,
     ) -> Result<Self, Refused> {
+        let last = last_wanted(block_width, block_height);
         let transform = transform(block_width, block_height)
             .ok_or(Refused::Unsupported("an unusual sampling"))?;
         // Eight MCUs are transformed together, sixteen samples converted.
@@ -47,15 +48,15 @@ impl Channel {
         let stride = stride.next_multiple_of(16);
         Ok(Self {
             dc: DcTable::new(&component.dc),
-            ac: AcTable::new(&component.ac),
+            ac: AcTable::new(&component.ac, last > 0, last < 20),
             factors: factors(&component.steps, block_width, block_height)?,
             transform,
-            last: last_wanted(block_width, block_height),
+            last,
             columns,
             rows,
             block_width,
             block_height,
-            groups: vec![[0; _]; columns * rows],
+            groups: vec![[[0; _]; _]; columns * rows],
             prediction: 0,
             plane: vec![0; stride * rows * block_height],
             stride,
@@ -64,13 +65,12 @@ impl Channel {
 
     /// Transforms eight MCUs, the first of which is number `first` of its row.
     fn transform(&mut self, first: usize) {
-        let groups = self.groups.iter_mut();
+        let groups = self.groups.iter();
         for (number, group) in groups.enumerate() {
             let (row, column) = (number / self.columns, number % self.columns);
             let block = first * self.columns + column * LANES;
             let start = row * self.block_height * self.stride + block * self.block_width;
             (self.transform)(group, &self.factors, &mut self.plane[start..], self.stride);
-            group[..(self.last + 1) * LANES].fill(0);
         }
     }
 
@@ -116,12 +116,13 @@ pub(crate) fn read(header: &Header, divisor: usize) -> Result<Rgb, Refused> {
                         dc: &channel.dc,
                         ac: &channel.ac,
                         last: channel.last,
+                        stored: if channel.last < 20 { channel.last + 1 } else { 64 },
                     };
                     for row in 0..channel.rows {
                         for column in 0..channel.columns {
                             let block = mcu * channel.columns + column;
                             let group = row * channel.columns + block / LANES;
-                            let lane = (&mut channel.groups[group], block % LANES);
+                            let lane = &mut channel.groups[group][block % LANES];
                             let prediction = &mut channel.prediction;
                             bits = decode(bits, &mut source, tables, prediction, lane)?;
                         }

@@ -6,10 +6,11 @@
 
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
-use wide::{i16x8, u8x16};
+use bytemuck::cast;
+use wide::{i16x8, u8x16, u16x8};
 
 use crate::Refused;
-use crate::block::{Group, LANES};
+use crate::block::{Block, Group};
 
 /// Row and column of each coefficient in the order they come in.
 pub(crate) const ZIGZAG: [(usize, usize); 64] = zigzag();
@@ -175,7 +176,11 @@ fn write<const COLUMNS: usize, const ROWS: usize, C: Choice>(
     plane: &mut [u8],
     stride: usize,
 ) {
-    let coefficients = Coefficients { group, factors };
+    let mut lanes = [[i16x8::ZERO; 8]; 8];
+    for (number, lanes) in lanes.iter_mut().enumerate().take(C::LAST / 8 + 1) {
+        *lanes = transposed(group, number * 8);
+    }
+    let coefficients = Coefficients { lanes, factors };
     let columns = [
         coefficients.column::<COLUMNS, ROWS, C>(0),
         coefficients.column::<COLUMNS, ROWS, C>(1),
@@ -227,8 +232,21 @@ fn is_used(frequency: usize, samples: usize) -> bool {
     }
 }
 
+/// Eight coefficients of eight blocks each: by coefficient.
+#[inline(always)]
+fn transposed(group: &Group, first: usize) -> [i16x8; 8] {
+    let row = |block: &Block| -> u16x8 {
+        let coefficients = block[first..first + 8].first_chunk::<8>();
+        cast(*coefficients.expect("as many as were cut out"))
+    };
+    let [a, b, c, d, e, f, g, h] = group;
+    let rows = [row(a), row(b), row(c), row(d), row(e), row(f), row(g), row(h)];
+    u16x8::transpose(rows).map(|column| cast(column))
+}
+
 struct Coefficients<'a> {
-    group: &'a Group,
+    /// By coefficient, in rows of eight.
+    lanes: [[i16x8; 8]; 8],
     factors: &'a [Factor; 64],
 }
 
@@ -260,8 +278,7 @@ impl Coefficients<'_> {
         if index > C::LAST || !is_used(row, ROWS) {
             return None;
         }
-        let lanes = self.group[index * LANES..][..LANES].first_chunk::<LANES>();
-        let levels = i16x8::new(*lanes.expect("as many as were cut out"));
+        let levels = self.lanes[index / 8][index % 8];
         let factor = self.factors[index];
         let level =
             (levels * i16x8::splat(factor.step)).mul_keep_high(i16x8::splat(factor.rest));
