@@ -27,13 +27,12 @@ const NO_CODE: Refused = Refused::Damaged("its bits are no Huffman code");
 pub(crate) struct Tables<'a> {
     pub(crate) dc: &'a DcTable,
     pub(crate) ac: &'a AcTable,
-    /// The last zigzag index that is wanted.
-    pub(crate) last: usize,
     /// The index up to which coefficients are stored; what is behind is passed over.
     pub(crate) stored: usize,
 }
 
-/// Decodes a block. `prediction` is the DC coefficient of the component's block before. Returns the bits behind the block.
+/// Decodes a block. `prediction` is the DC coefficient of the component's block before. Returns the bits behind the block,
+/// and an index from which on no coefficient is stored but zeros.
 #[inline(always)]
 pub(crate) fn decode(
     bits: Bits,
@@ -41,7 +40,7 @@ pub(crate) fn decode(
     tables: Tables,
     prediction: &mut i32,
     block: &mut Block,
-) -> Result<Bits, Refused> {
+) -> Result<(Bits, usize), Refused> {
     let mut bits = bits.refilled(source);
     let word = bits.word;
     let symbol = tables.dc.find(word).ok_or(NO_CODE)?;
@@ -51,27 +50,24 @@ pub(crate) fn decode(
     if !(-2048..2048).contains(prediction) {
         return Err(Refused::Damaged("a DC coefficient is out of range"));
     }
-    block[..24].fill(0);
-    if tables.last > 23 {
-        block[24..64].fill(0);
-    }
+    block[..64].fill(0);
     block[0] = *prediction as i16;
-    let (bits, next) = wanted(bits, source, tables, block)?;
+    let (bits, next, reach) = wanted(bits, source, tables, block)?;
     if next < 64 {
-        skip(bits, source, tables.ac, next)
-    } else {
-        Ok(bits)
+        return Ok((skip(bits, source, tables.ac, next)?, reach));
     }
+    Ok((bits, reach))
 }
 
-/// Stores coefficients as long as they are wanted. Returns the index of the next one, 64 at the end of the block.
+/// Stores coefficients as long as they are wanted. Returns the index of the next one, 64 or more at the end of the block, and
+/// an index that nothing but zeros is stored from.
 #[inline(always)]
 fn wanted(
     mut bits: Bits,
     source: &mut Source,
     tables: Tables,
     block: &mut Block,
-) -> Result<(Bits, usize), Refused> {
+) -> Result<(Bits, usize, usize), Refused> {
     let ac = tables.ac;
     let mut at = 1;
     let end = tables.stored.min(64);
@@ -91,7 +87,8 @@ fn wanted(
             // The end of the block, the end of what is wanted, a long symbol, or several of which not all are of this block.
             let last = if step.ends() { 64 + 63 } else { 64 };
             if step.bits() > 0 && behind <= last {
-                return Ok((bits.dropped(step.bits()), behind.min(64)));
+                let reach = if step.ends() { behind - 64 } else { 64 };
+                return Ok((bits.dropped(step.bits()), behind, reach));
             }
             let known = if step.bits() == 0 { ac.values[index] } else { 0 };
             store(block, at + step.run(), 0);
@@ -102,7 +99,7 @@ fn wanted(
             break;
         }
     }
-    Ok((bits, at))
+    Ok((bits, at, 64))
 }
 
 /// Stores eight coefficients, each a byte of `values`, from the lowest on.

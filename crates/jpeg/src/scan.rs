@@ -3,31 +3,28 @@
 //! Eight MCUs are decoded, then their blocks are transformed together, and a row of MCUs is turned into RGB when it is
 //! complete: coefficients and samples never leave the cache.
 
-use crate::bits::Source;
-use crate::block::{Group, LANES, Tables, decode};
+use crate::bits::{Bits, Source};
+use crate::block::{Block, LANES, Tables, decode};
 use crate::colour::{Rows, grey_to_rgb, to_rgb};
 use crate::header::{Component, Header};
 use crate::huffman::{AcTable, DcTable};
-use crate::transform::{Factor, Transform, factors, last_wanted, transform};
+use crate::transform::{Factor, REACH, Transform, factors, last_wanted, transforms};
 use crate::{Refused, Rgb};
 
 /// One component: its tables and the row of MCUs that is being decoded.
 struct Channel {
     dc: DcTable,
     ac: Box<AcTable>,
+    /// The index up to which coefficients are stored.
+    stored: usize,
     factors: [Factor; 64],
-    transform: Transform,
-    /// The last coefficient that is wanted, in zigzag order.
-    last: usize,
+    transforms: [Transform; 2],
     /// Blocks of an MCU.
     columns: usize,
     rows: usize,
     /// Samples of a block.
-    block_width: usize,
-    block_height: usize,
-    /// Coefficients of eight MCUs: for each row of blocks as many groups as an MCU has columns.
-    groups: Vec<Group>,
-    prediction: i32,
+    width: usize,
+    height: usize,
     /// Samples of a row of MCUs.
     plane: Vec<u8>,
     stride: usize,
@@ -37,40 +34,41 @@ impl Channel {
     fn new(
         component: &Component,
         (columns, rows): (usize, usize),
-        (block_width, block_height): (usize, usize),
+        (width, height): (usize, usize),
         mcus: usize,
     ) -> Result<Self, Refused> {
-        let last = last_wanted(block_width, block_height);
-        let transform = transform(block_width, block_height)
-            .ok_or(Refused::Unsupported("an unusual sampling"))?;
+        let last = last_wanted(width, height);
+        // Passing over what is behind the last one pays where that is most of the block.
+        let stored = if last < 20 { last + 1 } else { 64 };
         // Eight MCUs are transformed together, sixteen samples converted.
-        let stride = mcus.next_multiple_of(LANES) * columns * block_width;
+        let stride = mcus.next_multiple_of(LANES) * columns * width;
         let stride = stride.next_multiple_of(16);
         Ok(Self {
             dc: DcTable::new(&component.dc),
-            ac: AcTable::new(&component.ac, last > 0, last < 20),
-            factors: factors(&component.steps, block_width, block_height)?,
-            transform,
-            last,
+            ac: AcTable::new(&component.ac, last > 0, stored < 64),
+            stored,
+            factors: factors(&component.steps, width, height)?,
+            transforms: transforms(width, height)
+                .ok_or(Refused::Unsupported("an unusual sampling"))?,
             columns,
             rows,
-            block_width,
-            block_height,
-            groups: vec![[[0; _]; _]; columns * rows],
-            prediction: 0,
-            plane: vec![0; stride * rows * block_height],
+            width,
+            height,
+            plane: vec![0; stride * rows * height],
             stride,
         })
     }
 
-    /// Transforms eight MCUs, the first of which is number `first` of its row.
-    fn transform(&mut self, first: usize) {
-        let groups = self.groups.iter();
-        for (number, group) in groups.enumerate() {
+    /// Transforms the blocks of eight MCUs, the first of which is number `first` of its row.
+    fn transform(&mut self, blocks: &[Block], reach: &[u8], first: usize) {
+        let groups = blocks.as_chunks::<LANES>().0.iter();
+        for (number, (group, reach)) in groups.zip(reach.chunks(LANES)).enumerate() {
             let (row, column) = (number / self.columns, number % self.columns);
             let block = first * self.columns + column * LANES;
-            let start = row * self.block_height * self.stride + block * self.block_width;
-            (self.transform)(group, &self.factors, &mut self.plane[start..], self.stride);
+            let start = row * self.height * self.stride + block * self.width;
+            let far = reach.iter().any(|reach| usize::from(*reach) > REACH);
+            let transform = self.transforms[usize::from(far)];
+            transform(group, &self.factors, &mut self.plane[start..], self.stride);
         }
     }
 
@@ -79,74 +77,55 @@ impl Channel {
     }
 }
 
+/// One block of an MCU: its component, and where it is among the blocks of eight MCUs. Those of a component lie together,
+/// in rows.
+struct Place {
+    channel: usize,
+    first: usize,
+    /// How much further the same block of the next MCU is.
+    step: usize,
+}
+
 /// Decodes the scan at `1 / divisor` of its sides; `divisor` is 2, 4 or 8.
 pub(crate) fn read(header: &Header, divisor: usize) -> Result<Rgb, Refused> {
     let (across, down) = header.sampling;
     let mcus = (header.width as usize).div_ceil(8 * across);
-    let mcu_rows = (header.height as usize).div_ceil(8 * down);
     let mut channels = Vec::new();
+    let mut places = Vec::new();
+    let mut block_count = 0;
     for (number, component) in header.components.iter().enumerate() {
         // Chroma has fewer blocks, so more samples are made of each: it never has to be stretched.
-        let (blocks, samples) = match number {
+        let ((columns, rows), samples) = match number {
             0 => ((across, down), (8 / divisor, 8 / divisor)),
             _ => ((1, 1), (8 * across / divisor, 8 * down / divisor)),
         };
-        channels.push(Channel::new(component, blocks, samples, mcus)?);
+        channels.push(Channel::new(component, (columns, rows), samples, mcus)?);
+        for block in 0..rows * columns {
+            places.push(Place {
+                channel: number,
+                first: block_count + block / columns * columns * LANES + block % columns,
+                step: columns,
+            });
+        }
+        block_count += rows * columns * LANES;
     }
+    let mut row = Row {
+        mcus,
+        places,
+        blocks: vec![[0; _]; block_count],
+        reach: vec![0; block_count],
+        predictions: [0; 3],
+        intervals: Intervals::new(header.restart_interval),
+    };
     let width = (header.width as usize).div_ceil(divisor);
     let height = (header.height as usize).div_ceil(divisor);
     let mut rgb = vec![0; width * 3 * height];
     let mut source = Source::new(header.coded);
     let mut bits = source.start();
-    let mut intervals = Intervals::new(header.restart_interval);
-
-    let row_height = 8 * down / divisor;
-    for rgb in rgb.chunks_mut(width * 3 * row_height).take(mcu_rows) {
-        for first in (0..mcus).step_by(LANES) {
-            for mcu in 0..LANES.min(mcus - first) {
-                if let Some(ended) = intervals.next() {
-                    source.finish_interval(bits)?;
-                    bits = source.pass_restart(ended)?;
-                    for channel in &mut channels {
-                        channel.prediction = 0;
-                    }
-                }
-                for channel in &mut channels {
-                    let tables = Tables {
-                        dc: &channel.dc,
-                        ac: &channel.ac,
-                        last: channel.last,
-                        stored: if channel.last < 20 { channel.last + 1 } else { 64 },
-                    };
-                    for row in 0..channel.rows {
-                        for column in 0..channel.columns {
-                            let block = mcu * channel.columns + column;
-                            let group = row * channel.columns + block / LANES;
-                            let lane = &mut channel.groups[group][block % LANES];
-                            let prediction = &mut channel.prediction;
-                            bits = decode(bits, &mut source, tables, prediction, lane)?;
-                        }
-                    }
-                }
-            }
-            for channel in &mut channels {
-                channel.transform(first);
-            }
-        }
-        for (row, rgb) in rgb.chunks_mut(width * 3).enumerate() {
-            match &channels[..] {
-                [luma, blue, red] => {
-                    let rows = Rows {
-                        luma: luma.row(row),
-                        blue: blue.row(row),
-                        red: red.row(row),
-                    };
-                    to_rgb(rows, rgb);
-                }
-                [grey, ..] => grey_to_rgb(grey.row(row), rgb),
-                [] => {}
-            }
-        }
+    // A picture of so many rows has as many rows of MCUs as there are parts here: the divisor divides an MCU.
+    for rgb in rgb.chunks_mut(width * 3 * (8 * down / divisor)) {
+        bits = row.decode(&mut channels, &mut source, bits)?;
+        convert(&channels, rgb, width);
     }
     source.finish_interval(bits)?;
     // Another scan would change the picture.
@@ -158,6 +137,88 @@ pub(crate) fn read(header: &Header, divisor: usize) -> Result<Rgb, Refused> {
         height: u32::try_from(height).expect("a part of a side of 16 bits"),
         pixels: rgb,
     })
+}
+
+/// What decodes a row of MCUs.
+struct Row {
+    mcus: usize,
+    places: Vec<Place>,
+    /// Coefficients of eight MCUs.
+    blocks: Vec<Block>,
+    /// For each block an index that nothing but zeros is stored from.
+    reach: Vec<u8>,
+    predictions: [i32; 3],
+    intervals: Intervals,
+}
+
+impl Row {
+    /// Decodes a row into the channels' planes. Returns the bits behind it.
+    fn decode(
+        &mut self,
+        channels: &mut [Channel],
+        source: &mut Source,
+        mut bits: Bits,
+    ) -> Result<Bits, Refused> {
+        for first in (0..self.mcus).step_by(LANES) {
+            for mcu in 0..LANES.min(self.mcus - first) {
+                if let Some(ended) = self.intervals.next() {
+                    source.finish_interval(bits)?;
+                    bits = source.pass_restart(ended)?;
+                    self.predictions = [0; 3];
+                }
+                bits = self.decode_mcu(channels, source, bits, mcu)?;
+            }
+            let (mut blocks, mut reach) = (&self.blocks[..], &self.reach[..]);
+            for channel in &mut *channels {
+                let count = channel.columns * channel.rows * LANES;
+                channel.transform(&blocks[..count], &reach[..count], first);
+                (blocks, reach) = (&blocks[count..], &reach[count..]);
+            }
+        }
+        Ok(bits)
+    }
+
+    #[inline(always)]
+    fn decode_mcu(
+        &mut self,
+        channels: &[Channel],
+        source: &mut Source,
+        mut bits: Bits,
+        mcu: usize,
+    ) -> Result<Bits, Refused> {
+        for place in &self.places {
+            let channel = &channels[place.channel];
+            let tables = Tables {
+                dc: &channel.dc,
+                ac: &channel.ac,
+                stored: channel.stored,
+            };
+            let at = place.first + mcu * place.step;
+            let prediction = &mut self.predictions[place.channel];
+            let reach;
+            (bits, reach) = decode(bits, source, tables, prediction, &mut self.blocks[at])?;
+            self.reach[at] = reach as u8;
+        }
+        Ok(bits)
+    }
+}
+
+/// Converts a row of MCUs to RGB.
+fn convert(channels: &[Channel], rgb: &mut [u8], width: usize) {
+    for (row, rgb) in rgb.chunks_mut(width * 3).enumerate() {
+        match channels {
+            [luma, blue, red] => {
+                let rows = Rows {
+                    luma: luma.row(row),
+                    blue: blue.row(row),
+                    red: red.row(row),
+                };
+                to_rgb(rows, rgb);
+            }
+            [grey, ..] => grey_to_rgb(grey.row(row), rgb),
+            [] => {}
+        }
+    }
 }
 
 /// Counts MCUs for restart markers.

@@ -60,22 +60,26 @@ const fn order() -> [[usize; 8]; 8] {
 /// side, from the start of `plane` on, whose rows are `stride` apart.
 pub(crate) type Transform = fn(&Group, &[Factor; 64], &mut [u8], usize);
 
-/// The transform of blocks to `columns` by `rows` samples, if there is one.
-pub(crate) fn transform(columns: usize, rows: usize) -> Option<Transform> {
+/// The transforms of blocks to `columns` by `rows` samples, if there are any: one for blocks whose coefficients from index
+/// [`REACH`] on are zero, and one for others.
+pub(crate) fn transforms(columns: usize, rows: usize) -> Option<[Transform; 2]> {
     Some(match (columns, rows) {
-        (1, 1) => write::<1, 1, One>,
-        (2, 1) => write::<2, 1, Few>,
-        (1, 2) => write::<1, 2, Few>,
-        (2, 2) => write::<2, 2, Few>,
-        (4, 2) => write::<4, 2, Low>,
-        (2, 4) => write::<2, 4, Low>,
-        (4, 4) => write::<4, 4, Low>,
-        (8, 4) => write::<8, 4, All>,
-        (4, 8) => write::<4, 8, All>,
-        (8, 8) => write::<8, 8, All>,
+        (1, 1) => [write::<1, 1, One>; 2],
+        (2, 1) => [write::<2, 1, Few>; 2],
+        (1, 2) => [write::<1, 2, Few>; 2],
+        (2, 2) => [write::<2, 2, Few>; 2],
+        (4, 2) => [write::<4, 2, Low>; 2],
+        (2, 4) => [write::<2, 4, Low>; 2],
+        (4, 4) => [write::<4, 4, Low>; 2],
+        (8, 4) => [write::<8, 4, Low>, write::<8, 4, All>],
+        (4, 8) => [write::<4, 8, Low>, write::<4, 8, All>],
+        (8, 8) => [write::<8, 8, Low>, write::<8, 8, All>],
         _ => return None,
     })
 }
+
+/// See [`transforms`].
+pub(crate) const REACH: usize = Low::LAST + 1;
 
 /// The last coefficient, in zigzag order, that the transform to so many columns and rows looks at.
 ///
