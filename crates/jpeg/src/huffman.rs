@@ -8,7 +8,7 @@ use crate::Refused;
 /// Bits that one look-up of coefficients sees.
 pub(crate) const STEP_BITS: u32 = 11;
 /// Bits that one look-up of what is skipped sees.
-pub(crate) const SKIP_BITS: u32 = 12;
+pub(crate) const SKIP_BITS: u32 = 13;
 /// Bits that the look-up of a DC code sees.
 const DC_BITS: u32 = 9;
 /// What an end of block adds to the index: more than any sum of runs.

@@ -127,10 +127,10 @@ const FRACTION: u32 = 5;
 /// What a coefficient is multiplied by: its quantisation step, and the factors that the transform leaves out.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Factor {
-    /// 16 times the step. A coefficient of 8-bit samples times its step has 12 bits.
-    step: i16,
+    /// 16 times the step, for each block. A coefficient of 8-bit samples times its step has 12 bits.
+    step: i16x8,
     /// The rest, in 17 bits behind the point.
-    rest: i16,
+    rest: i16x8,
 }
 
 /// Those of all coefficients, in zigzag order.
@@ -141,10 +141,12 @@ pub(crate) fn factors(
 ) -> Result<[Factor; 64], Refused> {
     let mut factors = [Factor::default(); 64];
     for ((factor, step), (row, column)) in factors.iter_mut().zip(steps).zip(ZIGZAG) {
-        let step = i16::try_from(u32::from(*step) * 16);
+        let step = i16::try_from(u32::from(*step) * 16)
+            .map_err(|_| Refused::Unsupported("a quantisation step of over 2047"))?;
+        let rest = (scale(row, rows) * scale(column, columns) * 131_072.0).round() as i16;
         *factor = Factor {
-            step: step.map_err(|_| Refused::Unsupported("a quantisation step of over 2047"))?,
-            rest: (scale(row, rows) * scale(column, columns) * 131_072.0).round() as i16,
+            step: i16x8::splat(step),
+            rest: i16x8::splat(rest),
         };
     }
     Ok(factors)
@@ -283,9 +285,8 @@ impl Coefficients<'_> {
             return None;
         }
         let levels = self.lanes[index / 8][index % 8];
-        let factor = self.factors[index];
-        let level =
-            (levels * i16x8::splat(factor.step)).mul_keep_high(i16x8::splat(factor.rest));
+        let factor = &self.factors[index];
+        let level = (levels * factor.step).mul_keep_high(factor.rest);
         // Levels are stored less 128; a half makes cutting off the fraction round.
         let shift = i16x8::splat((128 << FRACTION) + (1 << (FRACTION - 1)));
         Some(if index == 0 { plus(level, shift) } else { level })
