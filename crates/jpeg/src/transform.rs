@@ -70,7 +70,7 @@ pub(crate) fn transforms(columns: usize, rows: usize) -> Option<[Transform; 2]> 
         (2, 2) => [write::<2, 2, Few>; 2],
         (4, 2) => [write::<4, 2, Low>; 2],
         (2, 4) => [write::<2, 4, Low>; 2],
-        (4, 4) => [write::<4, 4, Low>; 2],
+        (4, 4) => [write::<4, 4, Low>, write::<4, 4, All>],
         (8, 4) => [write::<8, 4, Low>, write::<8, 4, All>],
         (4, 8) => [write::<4, 8, Low>, write::<4, 8, All>],
         (8, 8) => [write::<8, 8, Low>, write::<8, 8, All>],
@@ -131,6 +131,8 @@ pub(crate) struct Factor {
     step: i16x8,
     /// The rest, in 17 bits behind the point.
     rest: i16x8,
+    /// What times the rest is a half: without it products would all be cut off to the same side.
+    half: i16x8,
 }
 
 /// Those of all coefficients, in zigzag order.
@@ -147,6 +149,7 @@ pub(crate) fn factors(
         *factor = Factor {
             step: i16x8::splat(step),
             rest: i16x8::splat(rest),
+            half: i16x8::splat(if rest == 0 { 0 } else { (32_768 / i32::from(rest)) as i16 }),
         };
     }
     Ok(factors)
@@ -286,7 +289,7 @@ impl Coefficients<'_> {
         }
         let levels = self.lanes[index / 8][index % 8];
         let factor = &self.factors[index];
-        let level = (levels * factor.step).mul_keep_high(factor.rest);
+        let level = (levels * factor.step + factor.half).mul_keep_high(factor.rest);
         // Levels are stored less 128; a half makes cutting off the fraction round.
         let shift = i16x8::splat((128 << FRACTION) + (1 << (FRACTION - 1)));
         Some(if index == 0 { plus(level, shift) } else { level })
