@@ -42,7 +42,8 @@ impl Bits {
         };
         self.word |= next >> self.count;
         self.position += ((63 - self.count) >> 3) as usize;
-        self.count |= 56;
+        // Eight times what was just added to the position, added to a number below 64.
+        self.count |= 0x38;
         self
     }
 
@@ -154,13 +155,18 @@ impl<'a> Source<'a> {
                 self.at_marker = false;
                 Ok(self.start())
             }
-            _ => Err(Refused::Damaged("a restart marker is not where it should be")),
+            _ => Err(Refused::Damaged(
+                "a restart marker is not where it should be",
+            )),
         }
     }
 
     /// What follows the last interval, from its marker's 0xff on.
     pub(crate) fn marker(&self) -> &'a [u8] {
-        let fill = self.rest.windows(2).take_while(|pair| *pair == [0xff, 0xff]);
+        let fill = self
+            .rest
+            .windows(2)
+            .take_while(|pair| *pair == [0xff, 0xff]);
         &self.rest[fill.count()..]
     }
 }

@@ -9,7 +9,7 @@ use wide::{i16x8, u8x16};
 use crate::Refused;
 use crate::bits::{Bits, Source};
 use crate::huffman::{
-    AcSymbol, AcTable, DcTable, END, STEP_BITS, SKIP_BITS, extend, low_bits, unpack_skip,
+    AcSymbol, AcTable, DcTable, END, SKIP_BITS, STEP_BITS, extend, low_bits, unpack_skip,
 };
 
 /// Blocks that are transformed together.
@@ -90,7 +90,11 @@ fn wanted(
                 let reach = if step.ends() { behind - 64 } else { 64 };
                 return Ok((bits.dropped(step.bits()), behind, reach));
             }
-            let known = if step.bits() == 0 { ac.values[index] } else { 0 };
+            let known = if step.bits() == 0 {
+                ac.values[index]
+            } else {
+                0
+            };
             store(block, at + step.run(), 0);
             let (rest, symbol) = single(bits.refilled(source), ac, known, at)?;
             bits = rest;

@@ -119,7 +119,9 @@ fn read_frame(segment: &[u8]) -> Result<Frame, Refused> {
     };
     let sides = [[y1, y0], [x1, x0]].map(|side| u32::from(u16::from_be_bytes(side)));
     if precision != 8 || sides.contains(&0) {
-        return Err(Refused::Unsupported("not of 8 bits, or its height comes later"));
+        return Err(Refused::Unsupported(
+            "not of 8 bits, or its height comes later",
+        ));
     }
     let (components, []) = components.as_chunks::<3>() else {
         return Err(Refused::Damaged("its frame has an odd length"));
@@ -140,7 +142,9 @@ fn read_frame(segment: &[u8]) -> Result<Frame, Refused> {
         && !chroma.is_empty()
     {
         let known = matches!((luma.horizontal, luma.vertical), (1 | 2, 1 | 2))
-            && chroma.iter().all(|one| (one.horizontal, one.vertical) == (1, 1));
+            && chroma
+                .iter()
+                .all(|one| (one.horizontal, one.vertical) == (1, 1));
         if !known {
             return Err(Refused::Unsupported("an unusual sampling"));
         }
@@ -160,7 +164,9 @@ fn read_scan(segment: &[u8], frame: &Frame, tables: &Tables) -> Result<Vec<Compo
     let [count, ref selectors @ ..] = *segment else {
         return Err(CUT);
     };
-    let (selectors, end) = selectors.split_at_checked(2 * usize::from(count)).ok_or(CUT)?;
+    let (selectors, end) = selectors
+        .split_at_checked(2 * usize::from(count))
+        .ok_or(CUT)?;
     // Spectral selection and approximation, always the same in a sequential picture.
     if end != [0, 63, 0] {
         return Err(Refused::Damaged("its scan is not a sequential one"));
@@ -184,7 +190,12 @@ fn read_scan(segment: &[u8], frame: &Frame, tables: &Tables) -> Result<Vec<Compo
             ac: of(&tables.ac, codes & 15)?,
         })
     };
-    frame.components.iter().zip(selectors).map(component).collect()
+    frame
+        .components
+        .iter()
+        .zip(selectors)
+        .map(component)
+        .collect()
 }
 
 fn read_codes(mut segment: &[u8], tables: &mut Tables) -> Result<(), Refused> {
@@ -218,7 +229,10 @@ fn read_steps(mut segment: &[u8], tables: &mut Tables) -> Result<(), Refused> {
             }
             rest
         };
-        let table = tables.steps.get_mut(usize::from(place & 15)).ok_or(NO_TABLE)?;
+        let table = tables
+            .steps
+            .get_mut(usize::from(place & 15))
+            .ok_or(NO_TABLE)?;
         *table = Some(steps);
         segment = rest;
     }
@@ -228,9 +242,21 @@ fn read_steps(mut segment: &[u8], tables: &mut Tables) -> Result<(), Refused> {
 /// Adobe's marker may say that the components are something else than YCbCr.
 fn check_adobe(segment: &[u8]) -> Result<(), Refused> {
     match segment {
-        [b'A', b'd', b'o', b'b', b'e', _, _, _, _, _, _, transform, ..] if *transform != 1 => {
-            Err(Refused::Unsupported("not YCbCr"))
-        }
+        [
+            b'A',
+            b'd',
+            b'o',
+            b'b',
+            b'e',
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            transform,
+            ..,
+        ] if *transform != 1 => Err(Refused::Unsupported("not YCbCr")),
         _ => Ok(()),
     }
 }

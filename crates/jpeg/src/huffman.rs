@@ -74,7 +74,11 @@ pub(crate) fn low_bits(word: u64, count: u32) -> u32 {
 pub(crate) fn extend(extra: u32, size: u32) -> i32 {
     let half = (1u32 << size) >> 1;
     let low = (1i32 << size) - 1;
-    if extra < half { extra.cast_signed() - low } else { extra.cast_signed() }
+    if extra < half {
+        extra.cast_signed() - low
+    } else {
+        extra.cast_signed()
+    }
 }
 
 /// Codes of DC differences.

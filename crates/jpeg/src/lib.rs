@@ -7,6 +7,16 @@
 //!
 //! Invariants: no unsafe code; no panic, whatever the bytes are; memory is that of the result and of one row of MCUs.
 
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::inline_always,
+    reason = "the block decoder's state stays in registers, and transforms get their constants, only if all is inlined"
+)]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "the numbers are cut on purpose, or small: fields of table entries, levels, coefficients of 11 bits"
+)]
+
 mod bits;
 mod block;
 mod colour;

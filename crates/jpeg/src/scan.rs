@@ -119,7 +119,8 @@ pub(crate) fn read(header: &Header, divisor: usize) -> Result<Rgb, Refused> {
     };
     let width = (header.width as usize).div_ceil(divisor);
     let height = (header.height as usize).div_ceil(divisor);
-    let mut rgb = vec![0; width * 3 * height];
+    let length = (width * 3).checked_mul(height);
+    let mut rgb = vec![0; length.ok_or(Refused::Unsupported("larger than this machine's memory"))?];
     let mut source = Source::new(header.coded);
     let mut bits = source.start();
     // A picture of so many rows has as many rows of MCUs as there are parts here: the divisor divides an MCU.

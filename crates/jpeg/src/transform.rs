@@ -149,7 +149,11 @@ pub(crate) fn factors(
         *factor = Factor {
             step: i16x8::splat(step),
             rest: i16x8::splat(rest),
-            half: i16x8::splat(if rest == 0 { 0 } else { (32_768 / i32::from(rest)) as i16 }),
+            half: i16x8::splat(if rest == 0 {
+                0
+            } else {
+                (32_768 / i32::from(rest)) as i16
+            }),
         };
     }
     Ok(factors)
@@ -167,6 +171,7 @@ fn scale(frequency: usize, samples: usize) -> f32 {
 }
 
 /// cos(i * pi / 16).
+#[expect(clippy::cast_precision_loss, reason = "31 at most")]
 fn angle(sixteenths: usize) -> f32 {
     (sixteenths as f32 * std::f32::consts::PI / 16.0).cos()
 }
@@ -176,7 +181,7 @@ fn mean(frequency: usize, at: usize, samples: usize) -> f32 {
     let each = 8 / samples;
     let covered = at * each..(at + 1) * each;
     let sum: f32 = covered.map(|x| angle((2 * x + 1) * frequency % 32)).sum();
-    0.5 * sum / each as f32
+    0.5 * sum / f32::from(each as u8)
 }
 
 fn write<const COLUMNS: usize, const ROWS: usize, C: Choice>(
@@ -248,9 +253,7 @@ fn transposed(group: &Group, first: usize) -> [i16x8; 8] {
         let coefficients = block[first..first + 8].first_chunk::<8>();
         cast(*coefficients.expect("as many as were cut out"))
     };
-    let [a, b, c, d, e, f, g, h] = group;
-    let rows = [row(a), row(b), row(c), row(d), row(e), row(f), row(g), row(h)];
-    u16x8::transpose(rows).map(|column| cast(column))
+    u16x8::transpose(group.each_ref().map(row)).map(cast)
 }
 
 struct Coefficients<'a> {
@@ -292,7 +295,11 @@ impl Coefficients<'_> {
         let level = (levels * factor.step + factor.half).mul_keep_high(factor.rest);
         // Levels are stored less 128; a half makes cutting off the fraction round.
         let shift = i16x8::splat((128 << FRACTION) + (1 << (FRACTION - 1)));
-        Some(if index == 0 { plus(level, shift) } else { level })
+        Some(if index == 0 {
+            plus(level, shift)
+        } else {
+            level
+        })
     }
 }
 
