@@ -3,6 +3,7 @@
 #![allow(
     dead_code,
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
     reason = "each test uses a part; numbers here are small"
