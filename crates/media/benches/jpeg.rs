@@ -102,10 +102,10 @@ fn by_default(jpeg: &[u8]) -> Vec<u8> {
 
 fn decode(criterion: &mut Criterion) {
     let made = photo();
-    let vineyard = include_bytes!("../../../examples/photos/vineyard.jpg");
+    let truck = include_bytes!("../../../examples/photos/pickup-truck.jpg");
     for (name, jpeg) in [
         (format!("4000x3000, {} bytes", made.len()), &made[..]),
-        (format!("1920x1281, {} bytes", vineyard.len()), vineyard),
+        (format!("1800x1200, {} bytes", truck.len()), truck),
     ] {
         let mut group = criterion.benchmark_group(&name);
         group.sample_size(40);
