@@ -3,6 +3,8 @@
 //! Called for every block of a scan; nearly all time is spent here. Coefficients up to the last one that the transform
 //! uses are stored, in pairs; of what comes behind them only the length matters.
 
+use std::ops::ControlFlow;
+
 use bytemuck::cast;
 use wide::{i16x8, u8x16};
 
@@ -18,6 +20,9 @@ pub(crate) const LANES: usize = 8;
 pub(crate) type Block = [i16; 136];
 /// Blocks that are transformed together.
 pub(crate) type Group = [Block; LANES];
+
+/// Look-ups that are made of what a DC coefficient leaves of 56 bits.
+const FIRST_STEPS: u32 = 3;
 
 const TOO_LONG: Refused = Refused::Damaged("a block has more than 64 coefficients");
 const NO_CODE: Refused = Refused::Damaged("its bits are no Huffman code");
@@ -50,6 +55,9 @@ pub(crate) fn decode(
     if !(-2048..2048).contains(prediction) {
         return Err(Refused::Damaged("a DC coefficient is out of range"));
     }
+    if symbol.bits > 56 - FIRST_STEPS * STEP_BITS {
+        bits = bits.refilled(source);
+    }
     block[..64].fill(0);
     block[0] = *prediction as i16;
     let (bits, next, reach) = wanted(bits, source, tables, block)?;
@@ -63,47 +71,66 @@ pub(crate) fn decode(
 /// an index that nothing but zeros is stored from.
 #[inline(always)]
 fn wanted(
-    mut bits: Bits,
+    bits: Bits,
     source: &mut Source,
     tables: Tables,
     block: &mut Block,
 ) -> Result<(Bits, usize, usize), Refused> {
-    let ac = tables.ac;
-    let mut at = 1;
-    let end = tables.stored.min(64);
-    while at < end {
-        bits = bits.refilled(source);
-        // As many look-ups as 56 bits are enough for.
-        for _ in 0..56 / STEP_BITS {
-            let index = (bits.word >> (64 - STEP_BITS)) as usize;
-            let step = ac.steps[index];
-            store(block, at + step.run(), ac.values[index]);
-            let behind = at + step.advance();
-            if behind < end {
-                bits = bits.dropped(step.bits());
-                at = behind;
-                continue;
-            }
-            // The end of the block, the end of what is wanted, a long symbol, or several of which not all are of this block.
-            let last = if step.ends() { 64 + 63 } else { 64 };
-            if step.bits() > 0 && behind <= last {
-                let reach = if step.ends() { behind - 64 } else { 64 };
-                return Ok((bits.dropped(step.bits()), behind, reach));
-            }
-            let known = if step.bits() == 0 {
-                ac.values[index]
-            } else {
-                0
-            };
-            store(block, at + step.run(), 0);
-            let (rest, symbol) = single(bits.refilled(source), ac, known, at)?;
-            bits = rest;
-            block[symbol.stored % 128] = symbol.value;
-            at = symbol.next;
-            break;
+    let mut next = (bits, 1);
+    if tables.stored > 1 {
+        match steps::<FIRST_STEPS>(next, source, tables, block)? {
+            ControlFlow::Break(done) => return Ok(done),
+            ControlFlow::Continue(more) => next = more,
         }
     }
-    Ok((bits, at, 64))
+    while next.1 < tables.stored.min(64) {
+        next.0 = next.0.refilled(source);
+        // As many look-ups as 56 bits are enough for.
+        match steps::<{ 56 / STEP_BITS }>(next, source, tables, block)? {
+            ControlFlow::Break(done) => return Ok(done),
+            ControlFlow::Continue(more) => next = more,
+        }
+    }
+    Ok((next.0, next.1, 64))
+}
+
+/// Up to so many look-ups. Goes on with the bits and the index behind them, or ends as [`wanted`] does.
+#[inline(always)]
+fn steps<const COUNT: u32>(
+    (mut bits, mut at): (Bits, usize),
+    source: &mut Source,
+    tables: Tables,
+    block: &mut Block,
+) -> Result<ControlFlow<(Bits, usize, usize), (Bits, usize)>, Refused> {
+    let (ac, end) = (tables.ac, tables.stored.min(64));
+    for _ in 0..COUNT {
+        let index = (bits.word >> (64 - STEP_BITS)) as usize;
+        let step = ac.steps[index];
+        store(block, at + step.run(), ac.values[index]);
+        let behind = at + step.advance();
+        if behind < end {
+            bits = bits.dropped(step.bits());
+            at = behind;
+            continue;
+        }
+        // The end of the block, the end of what is wanted, a long symbol, or several of which not all are of this block.
+        let last = if step.ends() { 64 + 63 } else { 64 };
+        if step.bits() > 0 && behind <= last {
+            let reach = if step.ends() { behind - 64 } else { 64 };
+            let done = (bits.dropped(step.bits()), behind, reach);
+            return Ok(ControlFlow::Break(done));
+        }
+        let known = if step.bits() == 0 {
+            ac.values[index]
+        } else {
+            0
+        };
+        store(block, at + step.run(), 0);
+        let (rest, symbol) = single(bits.refilled(source), ac, known, at)?;
+        block[symbol.stored % 128] = symbol.value;
+        return Ok(ControlFlow::Continue((rest, symbol.next)));
+    }
+    Ok(ControlFlow::Continue((bits, at)))
 }
 
 /// Stores eight coefficients, each a byte of `values`, from the lowest on.

@@ -6,7 +6,7 @@
 use crate::Refused;
 
 /// Bits that one look-up of coefficients sees.
-pub(crate) const STEP_BITS: u32 = 11;
+pub(crate) const STEP_BITS: u32 = 12;
 /// Bits that one look-up of what is skipped sees.
 pub(crate) const SKIP_BITS: u32 = 13;
 /// Bits that the look-up of a DC code sees.
@@ -17,10 +17,10 @@ pub(crate) const END: u32 = 128;
 /// Codes as the file defines them.
 #[derive(Clone)]
 pub(crate) struct Codes {
-    /// For each length up to 16, the first bit pattern, aligned to 16 bits, that is no code of this length or less.
-    limits: [u32; 17],
+    /// For each length from 1 on, the first bit pattern, aligned to 16 bits, that is no code of this length or less.
+    limits: [u32; 16],
     /// What to add to a code of that length to get its index in `symbols`.
-    offsets: [i32; 17],
+    offsets: [i32; 16],
     symbols: [u8; 256],
 }
 
@@ -33,17 +33,16 @@ impl Codes {
             return Err(Refused::Damaged("a Huffman table has too many codes"));
         }
         symbols[..total].copy_from_slice(meanings);
-        let (mut limits, mut offsets) = ([0; 17], [0; 17]);
+        let (mut limits, mut offsets) = ([0; 16], [0; 16]);
         let (mut code, mut index) = (0u32, 0i32);
-        for length in 1..=16 {
-            let count = u32::from(counts[length - 1]);
-            offsets[length] = index - code.cast_signed();
-            code += count;
-            index += count.cast_signed();
-            if code > 1 << length {
+        for (place, count) in counts.iter().enumerate() {
+            offsets[place] = index - code.cast_signed();
+            code += u32::from(*count);
+            index += i32::from(*count);
+            if code > 2 << place {
                 return Err(Refused::Damaged("a Huffman table has too many codes"));
             }
-            limits[length] = code << (16 - length);
+            limits[place] = code << (15 - place);
             code <<= 1;
         }
         Ok(Self {
@@ -54,12 +53,19 @@ impl Codes {
     }
 
     /// Length and meaning of the code at the top of 16 bits.
+    #[inline(always)]
     fn find(&self, top: u32) -> Option<(u32, u8)> {
-        let length = (1..=16).find(|length| top < self.limits[*length])?;
+        // Counted, not searched: limits do not fall, and a loop that ends anywhere is mispredicted.
+        let shorter: u32 = self
+            .limits
+            .iter()
+            .map(|limit| u32::from(top >= *limit))
+            .sum();
+        let offset = self.offsets.get(shorter as usize)?;
+        let length = shorter + 1;
         let code = (top >> (16 - length)).cast_signed();
-        let index = usize::try_from(code + self.offsets[length]).ok()?;
-        let length = u32::try_from(length).ok()?;
-        Some((length, *self.symbols.get(index)?))
+        let index = (code + offset) as usize % 256;
+        Some((length, self.symbols[index]))
     }
 }
 
@@ -329,8 +335,7 @@ impl AcTable {
     }
 
     /// One symbol, at the top of `word`.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn find(&self, word: u64) -> Option<AcSymbol> {
         let (length, meaning) = self.codes.find((word >> 48) as u32)?;
         AcSymbol::new(length, meaning)
