@@ -1,7 +1,7 @@
 //! One block's coefficients out of the bits (ITU-T T.81, F.2.2).
 //!
 //! Called for every block of a scan; nearly all time is spent here. Coefficients up to the last one that the transform
-//! uses are stored, in pairs; of what comes behind them only the length matters.
+//! uses are stored, several at a time; of what comes behind them only the length matters.
 
 use std::ops::ControlFlow;
 
@@ -16,7 +16,7 @@ use crate::huffman::{
 
 /// Blocks that are transformed together.
 pub(crate) const LANES: usize = 8;
-/// Coefficients of a block in zigzag order, and what is stored behind the last one.
+/// Coefficients of a block in zigzag order, and room behind the last one: eight are stored at a time, up to 31 further on.
 pub(crate) type Block = [i16; 136];
 /// Blocks that are transformed together.
 pub(crate) type Group = [Block; LANES];
@@ -94,6 +94,9 @@ fn wanted(
     Ok((next.0, next.1, 64))
 }
 
+/// What becomes of a block behind some look-ups: see [`steps`].
+type Go = ControlFlow<(Bits, usize, usize), (Bits, usize)>;
+
 /// Up to so many look-ups. Goes on with the bits and the index behind them, or ends as [`wanted`] does.
 #[inline(always)]
 fn steps<const COUNT: u32>(
@@ -101,7 +104,7 @@ fn steps<const COUNT: u32>(
     source: &mut Source,
     tables: Tables,
     block: &mut Block,
-) -> Result<ControlFlow<(Bits, usize, usize), (Bits, usize)>, Refused> {
+) -> Result<Go, Refused> {
     let (ac, end) = (tables.ac, tables.stored.min(64));
     for _ in 0..COUNT {
         let index = (bits.word >> (64 - STEP_BITS)) as usize;

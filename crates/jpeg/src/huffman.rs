@@ -64,7 +64,7 @@ impl Codes {
         let offset = self.offsets.get(shorter as usize)?;
         let length = shorter + 1;
         let code = (top >> (16 - length)).cast_signed();
-        let index = (code + offset) as usize % 256;
+        let index = (code + offset).cast_unsigned() as usize % 256;
         Some((length, self.symbols[index]))
     }
 }
@@ -256,6 +256,10 @@ pub(crate) fn unpack_skip(entry: u16) -> Option<(u32, u32)> {
 
 impl AcTable {
     /// With what is needed to store coefficients, to pass over them, or both.
+    #[expect(
+        clippy::large_stack_arrays,
+        reason = "56 KB for a moment, once a component; a slice would be checked at each look-up"
+    )]
     pub(crate) fn new(codes: &Codes, stored: bool, skipped: bool) -> Box<Self> {
         let mut table = Box::new(Self {
             steps: [Step::LONG; 1 << STEP_BITS],
@@ -287,6 +291,9 @@ impl AcTable {
         while !ends && let Some(symbol) = self.whole_symbol(top << bits, STEP_BITS - bits) {
             ends = symbol.advance == END;
             let behind = advance + symbol.advance % END;
+            if behind > 31 {
+                break;
+            }
             if symbol.size > 0 {
                 let run = *first.get_or_insert(behind - 1);
                 let value = extend(
@@ -298,9 +305,6 @@ impl AcTable {
                     break;
                 };
                 *room = value;
-            }
-            if behind > 31 {
-                break;
             }
             advance = behind;
             bits += symbol.length + symbol.size;

@@ -1,8 +1,11 @@
 //! From coefficients to samples at a fraction of the size, eight blocks at a time.
 //!
 //! A sample at 1/2, 1/4 or 1/8 is the mean of the 2, 4 or 8 samples that it stands for, in either direction, as in
-//! libjpeg-turbo; the inverse transform (ITU-T T.81, A.3.3) is taken to those means directly. Frequencies that hardly
-//! matter to a picture which is going to be made much smaller yet are left out: see [`last_wanted`].
+//! libjpeg-turbo; the inverse transform (ITU-T T.81, A.3.3) is taken to those means directly. At less than a half, frequencies
+//! are left out that hardly matter to a picture which is going to be made much smaller yet: see [`last_wanted`].
+//!
+//! Levels are 16-bit integers with five bits behind the point, and saturate: only coefficients that no encoder computes from
+//! 8-bit samples come near the ends.
 
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
@@ -83,9 +86,9 @@ pub(crate) const REACH: usize = Low::LAST + 1;
 
 /// The last coefficient, in zigzag order, that the transform to so many columns and rows looks at.
 ///
-/// At half the size these are the first six diagonals. Measured against all of them on photos that were then made smaller
-/// by six or more (which is all this is for), the result is even closer to that of the whole picture: what is left out
-/// is mostly what a mean over two samples turns into a frequency that is not there.
+/// At half the size all are used that means over two samples do not cancel. Where means are over four or eight, the high
+/// frequencies that are left out would mostly be turned into low ones that are not there: measured on photos that are then
+/// made smaller by six or more, which is all this is for, the result is closer to that of the whole picture without them.
 pub(crate) fn last_wanted(columns: usize, rows: usize) -> usize {
     match columns.max(rows) {
         1 => One::LAST,
