@@ -43,8 +43,7 @@ pub(crate) fn decode(
     bits: Bits,
     source: &mut Source,
     tables: Tables,
-    prediction: &mut i32,
-    block: &mut Block,
+    (prediction, block): (&mut i32, &mut Block),
 ) -> Result<(Bits, usize), Refused> {
     let mut bits = bits.refilled(source);
     let word = bits.word;

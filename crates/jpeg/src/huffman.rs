@@ -15,7 +15,7 @@ const DC_BITS: u32 = 9;
 pub(crate) const END: u32 = 128;
 
 /// Codes as the file defines them.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Codes {
     /// For each length from 1 on, the first bit pattern, aligned to 16 bits, that is no code of this length or less.
     limits: [u32; 16],

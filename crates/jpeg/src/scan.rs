@@ -3,6 +3,8 @@
 //! Eight MCUs are decoded, then their blocks are transformed together, and a row of MCUs is turned into RGB when it is
 //! complete: coefficients and samples never leave the cache.
 
+use std::rc::Rc;
+
 use crate::bits::{Bits, Source};
 use crate::block::{Block, LANES, Tables, decode};
 use crate::colour::{Rows, grey_to_rgb, to_rgb};
@@ -13,8 +15,7 @@ use crate::{Refused, Rgb};
 
 /// One component: its tables and the row of MCUs that is being decoded.
 struct Channel {
-    dc: DcTable,
-    ac: Box<AcTable>,
+    coder: Rc<Coder>,
     /// The index up to which coefficients are stored.
     stored: usize,
     factors: [Factor; 64],
@@ -30,11 +31,28 @@ struct Channel {
     stride: usize,
 }
 
+/// The tables of coefficients. Both kinds of chroma have the same ones, which are large: they share them.
+struct Coder {
+    dc: DcTable,
+    ac: Box<AcTable>,
+}
+
+impl Coder {
+    fn new(component: &Component, stored: usize) -> Self {
+        Self {
+            dc: DcTable::new(&component.dc),
+            ac: AcTable::new(&component.ac, stored > 1, stored < 64),
+        }
+    }
+}
+
 impl Channel {
+    /// Of so many columns and rows of blocks an MCU, and of samples a block. `before` is the component before, if its codes
+    /// are the same.
     fn new(
         component: &Component,
-        (columns, rows): (usize, usize),
-        (width, height): (usize, usize),
+        before: Option<&Self>,
+        [(columns, rows), (width, height)]: [(usize, usize); 2],
         mcus: usize,
     ) -> Result<Self, Refused> {
         let last = last_wanted(width, height);
@@ -43,9 +61,12 @@ impl Channel {
         // Eight MCUs are transformed together, sixteen samples converted.
         let stride = mcus.next_multiple_of(LANES) * columns * width;
         let stride = stride.next_multiple_of(16);
+        let coder = match before {
+            Some(before) if before.stored == stored => Rc::clone(&before.coder),
+            _ => Rc::new(Coder::new(component, stored)),
+        };
         Ok(Self {
-            dc: DcTable::new(&component.dc),
-            ac: AcTable::new(&component.ac, last > 0, stored < 64),
+            coder,
             stored,
             factors: factors(&component.steps, width, height)?,
             transforms: transforms(width, height)
@@ -90,7 +111,7 @@ struct Place {
 pub(crate) fn read(header: &Header, divisor: usize) -> Result<Rgb, Refused> {
     let (across, down) = header.sampling;
     let mcus = (header.width as usize).div_ceil(8 * across);
-    let mut channels = Vec::new();
+    let mut channels: Vec<Channel> = Vec::new();
     let mut places = Vec::new();
     let mut block_count = 0;
     for (number, component) in header.components.iter().enumerate() {
@@ -99,7 +120,13 @@ pub(crate) fn read(header: &Header, divisor: usize) -> Result<Rgb, Refused> {
             0 => ((across, down), (8 / divisor, 8 / divisor)),
             _ => ((1, 1), (8 * across / divisor, 8 * down / divisor)),
         };
-        channels.push(Channel::new(component, (columns, rows), samples, mcus)?);
+        let before = number.checked_sub(1).filter(|before| {
+            let before = &header.components[*before];
+            before.dc == component.dc && before.ac == component.ac
+        });
+        let before = before.map(|before| &channels[before]);
+        let channel = Channel::new(component, before, [(columns, rows), samples], mcus)?;
+        channels.push(channel);
         for block in 0..rows * columns {
             places.push(Place {
                 channel: number,
@@ -190,14 +217,14 @@ impl Row {
         for place in &self.places {
             let channel = &channels[place.channel];
             let tables = Tables {
-                dc: &channel.dc,
-                ac: &channel.ac,
+                dc: &channel.coder.dc,
+                ac: &channel.coder.ac,
                 stored: channel.stored,
             };
             let at = place.first + mcu * place.step;
-            let prediction = &mut self.predictions[place.channel];
+            let target = (&mut self.predictions[place.channel], &mut self.blocks[at]);
             let reach;
-            (bits, reach) = decode(bits, source, tables, prediction, &mut self.blocks[at])?;
+            (bits, reach) = decode(bits, source, tables, target)?;
             self.reach[at] = reach as u8;
         }
         Ok(bits)
