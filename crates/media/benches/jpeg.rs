@@ -3,6 +3,13 @@
 //!
 //! `cargo bench -p lookalike-media --features turbojpeg --bench jpeg`
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "coordinates and levels"
+)]
+
 use std::hint::black_box;
 use std::io::Cursor;
 
