@@ -159,8 +159,8 @@ pub struct Settings {
     #[arg(long, env = "LOOKALIKE_IGNORE_MODEL_IMAGE_BYTES", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub ignore_model_image_bytes: bool,
 
-    /// Decode large photos in full before they are resized. Without this, a program built with libjpeg-turbo decodes
-    /// those that are twelve times too large or more at a smaller size: faster, and two levels of 255 apart at most
+    /// Decode large photos in full before they are resized. Without this, JPEGs that are twelve times too large or more
+    /// are decoded at a smaller size: faster, and two levels of 255 apart at most
     #[arg(long, env = "LOOKALIKE_EXACT_PHOTOS", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub exact_photos: bool,
 

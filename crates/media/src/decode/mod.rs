@@ -23,6 +23,8 @@ mod error;
 mod flatten;
 mod jpeg;
 mod orient;
+mod scaled;
+mod size;
 mod tiff;
 #[cfg(feature = "turbojpeg")]
 mod turbo;
@@ -36,6 +38,7 @@ use image::codecs::{
 use image::{ColorType, ImageDecoder, ImageResult};
 
 pub use error::DecodeError;
+pub use size::Size;
 
 use crate::format::describe;
 use crate::{ImageFormat, ImageLimits, Pixels};
@@ -51,20 +54,6 @@ pub struct Picture {
     pub width: u32,
     /// Rows, likewise.
     pub height: u32,
-}
-
-/// How many of a picture's pixels are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Size {
-    /// All of them.
-    Full,
-    /// So many that the picture can be resized to this short edge: a large one may come with a half, a quarter or
-    /// an eighth of its sides, never with less than six times the edge. Only JPEGs do, and only with libjpeg-turbo,
-    /// which then computes fewer of them in the first place; levels differ by 2 at most after the resize.
-    AtLeast {
-        /// Pixels of the short side behind the resize.
-        short_edge: u32,
-    },
 }
 
 /// Decodes one picture.
@@ -150,7 +139,7 @@ fn decode_as(
         }
     };
     if format == ImageFormat::Jpeg
-        && let Some(pixels) = decode_by_turbo(bytes, &header, size)
+        && let Some(pixels) = decode_jpeg(bytes, &header, size)
     {
         return Ok(picture(pixels));
     }
@@ -175,15 +164,14 @@ fn decode_as(
     }))
 }
 
-/// The pixels of a JPEG as libjpeg-turbo decodes them, if it is there and finds nothing wrong.
-#[cfg(feature = "turbojpeg")]
-fn decode_by_turbo(bytes: &[u8], header: &Header, size: Size) -> Option<Pixels> {
-    turbo::decode(bytes, (header.width, header.height), size)
-}
-
-#[cfg(not(feature = "turbojpeg"))]
-fn decode_by_turbo(_: &[u8], _: &Header, _: Size) -> Option<Pixels> {
-    None
+/// The pixels of a JPEG: fewer than all of them where that is enough, else as libjpeg-turbo decodes them, if it is there
+/// and finds nothing wrong.
+fn decode_jpeg(bytes: &[u8], header: &Header, size: Size) -> Option<Pixels> {
+    let sides = (header.width, header.height);
+    let pixels = scaled::decode(bytes, sides, size);
+    #[cfg(feature = "turbojpeg")]
+    let pixels = pixels.or_else(|| turbo::decode(bytes, sides, size));
+    pixels
 }
 
 /// Reads the header, nothing more.
