@@ -7,11 +7,14 @@
 
 use std::{
     pin::pin,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures_util::{StreamExt as _, stream};
-use lookalike_embed::{PreparedImage, Priority, ServedModel, catalogue::ModelKind};
+use lookalike_embed::{Priority, ServedModel, catalogue::ModelKind};
 use lookalike_media::{ArchiveError, Member, extension};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -100,6 +103,7 @@ pub(crate) async fn prepare(
         model: &model,
         running: &running,
         counts: &counts,
+        spoiled: AtomicBool::new(false),
     };
     let outcome = flow.embed(decoded).await?;
     if let Some(unpacking) = unpacking
@@ -156,61 +160,67 @@ struct Flow<'a> {
     model: &'a ServedModel,
     running: &'a RunningJob,
     counts: &'a Counts,
+    /// Whether an image was refused.
+    spoiled: AtomicBool,
 }
 
 impl Flow<'_> {
-    /// Embeds what is decoded, batch by batch.
+    /// Embeds what is decoded: as many batches at a time as there are cores, and one that is then ready.
     async fn embed(
         &self,
         mut decoded: mpsc::Receiver<Result<Decoded, Refusal>>,
     ) -> Result<Outcome, EngineError> {
+        let batch_images = self.inner.config.jobs.batch_images.max(1);
+        let embedded = stream::poll_fn(move |context| decoded.poll_recv(context))
+            .chunks(batch_images)
+            .map(|batch| self.embed_batch(batch))
+            .buffered(self.inner.cpu.cores() + 1);
+        let mut embedded = pin!(embedded);
         let mut outcome = Outcome::default();
-        let mut batch = Vec::new();
-        while let Some(next) = decoded.recv().await {
-            outcome.total += 1;
-            match next {
-                Err(Refusal::Job(error)) => return Err(error),
-                Err(Refusal::Entry(entry)) => {
-                    outcome.refused.push(entry);
-                    self.count_done(1);
-                }
-                Ok(image) => {
-                    batch.push(image);
-                    if batch.len() >= self.inner.config.jobs.batch_images.max(1) {
-                        self.embed_batch(std::mem::take(&mut batch), &mut outcome)
-                            .await?;
-                    }
-                }
-            }
+        while let Some(batch) = embedded.next().await {
+            let mut batch = batch?;
+            outcome.total += batch.total;
+            outcome.good.append(&mut batch.good);
+            outcome.refused.append(&mut batch.refused);
         }
-        self.embed_batch(batch, &mut outcome).await?;
         Ok(outcome)
     }
 
     async fn embed_batch(
         &self,
-        batch: Vec<Decoded>,
-        outcome: &mut Outcome,
-    ) -> Result<(), EngineError> {
-        let count = batch.len();
-        let worthwhile = outcome.refused.is_empty() || self.inner.config.jobs.keep_good_members;
-        if count > 0 && worthwhile {
-            let (mut images, prepared): (Vec<Indexed>, Vec<Option<PreparedImage>>) =
-                batch.into_iter().map(Decoded::split).unzip();
-            if !self.job.dry_run {
-                let prepared = prepared.into_iter().flatten().collect();
-                let vectors = self.model.embed_images(prepared, Priority::Ingest).await;
-                for (image, vector) in images
-                    .iter_mut()
-                    .zip(vectors.map_err(|error| embed_error(&error))?)
-                {
-                    image.vector = vector;
+        batch: Vec<Result<Decoded, Refusal>>,
+    ) -> Result<Outcome, EngineError> {
+        let mut outcome = Outcome {
+            total: batch.len(),
+            ..Outcome::default()
+        };
+        let mut prepared = Vec::new();
+        for next in batch {
+            match next {
+                Err(Refusal::Job(error)) => return Err(error),
+                Err(Refusal::Entry(entry)) => outcome.refused.push(entry),
+                Ok(image) => {
+                    let (image, pixels) = image.split();
+                    outcome.good.push(image);
+                    prepared.extend(pixels);
                 }
             }
-            outcome.good.append(&mut images);
         }
-        self.count_done(count);
-        Ok(())
+        if !outcome.refused.is_empty() {
+            self.spoiled.store(true, Ordering::Relaxed);
+        }
+        let spoiled = self.spoiled.load(Ordering::Relaxed);
+        if spoiled && !self.inner.config.jobs.keep_good_members {
+            outcome.good.clear();
+        } else if !self.job.dry_run {
+            let vectors = self.model.embed_images(prepared, Priority::Ingest).await;
+            let vectors = vectors.map_err(|error| embed_error(&error))?;
+            for (image, vector) in outcome.good.iter_mut().zip(vectors) {
+                image.vector = vector;
+            }
+        }
+        self.count_done(outcome.total);
+        Ok(outcome)
     }
 
     /// Progress by images done (row 29). Until an archive is read to its end it is taken to be as
