@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use lookalike_embed::{PreparedImage, ServedModel};
 use lookalike_media::{ImageFormat, ImageLimits, Member, Picture};
-use md5::{Digest as _, Md5};
 
-use super::{EntryFailure, commit::Indexed};
+use super::{EntryFailure, commit::Indexed, source::Unpacked};
 use crate::{
     cpu::{Cpu, Lane},
     error::EngineError,
@@ -54,6 +53,7 @@ pub(crate) enum Refusal {
 struct Seen {
     file_name: FileName,
     bytes: Vec<u8>,
+    md5: [u8; 16],
     format: ImageFormat,
     width: u32,
     height: u32,
@@ -65,17 +65,18 @@ impl Decoder {
     pub(crate) async fn decode(
         self: Arc<Self>,
         cpu: &Cpu,
-        member: Member,
+        unpacked: Unpacked,
     ) -> Result<Decoded, Refusal> {
-        let name = member.name.clone();
+        let name = unpacked.member.name.clone();
         let decoder = Arc::clone(&self);
-        let decode = move || decoder.decode_blocking(member);
+        let decode = move || decoder.decode_blocking(unpacked);
         let seen = shielded(cpu.run(Lane::Ingest, decode).await, &name)?;
         let store = move || self.store_blocking(seen);
         shielded(cpu.run(Lane::Storage, store).await, &name)
     }
 
-    fn decode_blocking(&self, member: Member) -> Result<Seen, Refusal> {
+    fn decode_blocking(&self, unpacked: Unpacked) -> Result<Seen, Refusal> {
+        let Unpacked { member, md5 } = unpacked;
         let Member { name, content } = member;
         let bytes = match content {
             Ok(bytes) => bytes,
@@ -99,6 +100,7 @@ impl Decoder {
         Ok(Seen {
             file_name,
             bytes,
+            md5,
             format,
             width,
             height,
@@ -115,7 +117,7 @@ impl Decoder {
         let image = Indexed {
             file_name: seen.file_name,
             object,
-            md5: Md5::digest(&seen.bytes).into(),
+            md5: seen.md5,
             size: seen.bytes.len() as u64,
             format: seen.format,
             width: seen.width,
