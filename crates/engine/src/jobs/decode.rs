@@ -109,16 +109,17 @@ impl Decoder {
     }
 
     fn store_blocking(&self, seen: Seen) -> Result<Decoded, Refusal> {
+        let size = seen.bytes.len() as u64;
         let object = if self.dry_run || self.stored.is_some() {
             self.stored.clone()
         } else {
-            Some(Arc::new(self.write(&seen.bytes).map_err(Refusal::Job)?))
+            Some(Arc::new(self.write(seen.bytes).map_err(Refusal::Job)?))
         };
         let image = Indexed {
             file_name: seen.file_name,
             object,
             md5: seen.md5,
-            size: seen.bytes.len() as u64,
+            size,
             format: seen.format,
             width: seen.width,
             height: seen.height,
@@ -130,9 +131,11 @@ impl Decoder {
         })
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<Pinned, EngineError> {
+    fn write(&self, bytes: Vec<u8>) -> Result<Pinned, EngineError> {
         let mut writer = self.objects.writer_blocking(self.limits.max_bytes)?;
-        writer.write_blocking(bytes)?;
+        writer.write_blocking(&bytes)?;
+        // Many may wait for the disk now, in little memory.
+        drop(bytes);
         writer.finish_blocking()
     }
 }
