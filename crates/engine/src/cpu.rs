@@ -28,8 +28,10 @@ pub(crate) enum Lane {
     Storage,
 }
 
-/// Files that are written at once for each core.
+/// Files that are written at once for each core, and at least. One that is being flushed holds no bytes any more, and has to
+/// wait while the disk is busy with an archive that is uploaded meanwhile.
 const STORING_A_CORE: usize = 4;
+const STORING_AT_LEAST: usize = 32;
 
 /// The door.
 #[derive(Clone)]
@@ -38,16 +40,19 @@ pub(crate) struct Cpu {
     ingest: Arc<Semaphore>,
     storage: Arc<Semaphore>,
     cores: usize,
+    storing: usize,
 }
 
 impl Cpu {
     pub(crate) fn new() -> Self {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let storing = STORING_AT_LEAST.max(STORING_A_CORE * cores);
         Self {
             request: Arc::new(Semaphore::new(cores)),
             ingest: Arc::new(Semaphore::new(cores)),
-            storage: Arc::new(Semaphore::new(STORING_A_CORE * cores)),
+            storage: Arc::new(Semaphore::new(storing)),
             cores,
+            storing,
         }
     }
 
@@ -58,7 +63,7 @@ impl Cpu {
 
     /// How many pieces of a job are worth having under way: as many as are computed and stored at once.
     pub(crate) fn ingest_width(&self) -> usize {
-        (1 + STORING_A_CORE) * self.cores
+        self.cores + self.storing
     }
 
     /// Runs `work` on a thread that may block. Work that has begun is finished even when the

@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use lookalike_embed::{PreparedImage, ServedModel};
 use lookalike_media::{ImageFormat, ImageLimits, Member, Picture};
-use md5::{Digest as _, Md5};
 
-use super::{EntryFailure, commit::Indexed};
+use super::{EntryFailure, commit::Indexed, source::Unpacked};
 use crate::{
     cpu::{Cpu, Lane},
     error::EngineError,
@@ -54,6 +53,7 @@ pub(crate) enum Refusal {
 struct Seen {
     file_name: FileName,
     bytes: Vec<u8>,
+    md5: [u8; 16],
     format: ImageFormat,
     width: u32,
     height: u32,
@@ -65,17 +65,18 @@ impl Decoder {
     pub(crate) async fn decode(
         self: Arc<Self>,
         cpu: &Cpu,
-        member: Member,
+        unpacked: Unpacked,
     ) -> Result<Decoded, Refusal> {
-        let name = member.name.clone();
+        let name = unpacked.member.name.clone();
         let decoder = Arc::clone(&self);
-        let decode = move || decoder.decode_blocking(member);
+        let decode = move || decoder.decode_blocking(unpacked);
         let seen = shielded(cpu.run(Lane::Ingest, decode).await, &name)?;
         let store = move || self.store_blocking(seen);
         shielded(cpu.run(Lane::Storage, store).await, &name)
     }
 
-    fn decode_blocking(&self, member: Member) -> Result<Seen, Refusal> {
+    fn decode_blocking(&self, unpacked: Unpacked) -> Result<Seen, Refusal> {
+        let Unpacked { member, md5 } = unpacked;
         let Member { name, content } = member;
         let bytes = match content {
             Ok(bytes) => bytes,
@@ -99,6 +100,7 @@ impl Decoder {
         Ok(Seen {
             file_name,
             bytes,
+            md5,
             format,
             width,
             height,
@@ -107,16 +109,17 @@ impl Decoder {
     }
 
     fn store_blocking(&self, seen: Seen) -> Result<Decoded, Refusal> {
+        let size = seen.bytes.len() as u64;
         let object = if self.dry_run || self.stored.is_some() {
             self.stored.clone()
         } else {
-            Some(Arc::new(self.write(&seen.bytes).map_err(Refusal::Job)?))
+            Some(Arc::new(self.write(seen.bytes).map_err(Refusal::Job)?))
         };
         let image = Indexed {
             file_name: seen.file_name,
             object,
-            md5: Md5::digest(&seen.bytes).into(),
-            size: seen.bytes.len() as u64,
+            md5: seen.md5,
+            size,
             format: seen.format,
             width: seen.width,
             height: seen.height,
@@ -128,9 +131,11 @@ impl Decoder {
         })
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<Pinned, EngineError> {
+    fn write(&self, bytes: Vec<u8>) -> Result<Pinned, EngineError> {
         let mut writer = self.objects.writer_blocking(self.limits.max_bytes)?;
-        writer.write_blocking(bytes)?;
+        writer.write_blocking(&bytes)?;
+        // Many may wait for the disk now, in little memory.
+        drop(bytes);
         writer.finish_blocking()
     }
 }

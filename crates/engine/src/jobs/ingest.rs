@@ -15,7 +15,7 @@ use std::{
 
 use futures_util::{StreamExt as _, stream};
 use lookalike_embed::{Priority, ServedModel, catalogue::ModelKind};
-use lookalike_media::{ArchiveError, Member, extension};
+use lookalike_media::{ArchiveError, extension};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -25,7 +25,7 @@ use super::{
     decode::{Decoded, Decoder, Refusal},
     failure::{self, Refused},
     running::RunningJob,
-    source::{self, Counts},
+    source::{self, Counts, Unpacked},
     texts,
 };
 use crate::{
@@ -120,7 +120,7 @@ fn decode(
     inner: &Arc<Inner>,
     job: &ClaimedJob,
     decoder: Decoder,
-    members: mpsc::Receiver<Member>,
+    members: mpsc::Receiver<Unpacked>,
 ) -> (
     mpsc::Receiver<Result<Decoded, Refusal>>,
     AbortOnDropHandle<()>,

@@ -6,6 +6,7 @@
 //! rows it made are one transaction; so are each part of a file of rows and the count of them. So a
 //! crash at any point leaves a job that runs again to the same end.
 
+mod checksum;
 pub(crate) mod commit;
 mod decode;
 mod failure;

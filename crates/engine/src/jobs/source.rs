@@ -12,9 +12,11 @@ use std::{
 };
 
 use lookalike_media::{ArchiveError, Member};
+use md5::{Digest as _, Md5};
 use tokio::sync::mpsc;
 use url::Url;
 
+use super::checksum;
 use crate::{
     config::Stage,
     cpu::{Background, Lane, in_background},
@@ -27,6 +29,12 @@ use crate::{
         job::{ClaimedJob, StoredSource},
     },
 };
+
+/// A member and the MD5 of its bytes, which says nothing of a refused one.
+pub(super) struct Unpacked {
+    pub(super) member: Member,
+    pub(super) md5: [u8; 16],
+}
 
 /// How far a job has come.
 #[derive(Default)]
@@ -78,11 +86,15 @@ pub(super) async fn single(
     job: &ClaimedJob,
     source: &Arc<Pinned>,
     counts: &Counts,
-) -> Result<mpsc::Receiver<Member>, EngineError> {
+) -> Result<mpsc::Receiver<Unpacked>, EngineError> {
     let (sender, receiver) = mpsc::channel(1);
     let (source, max_bytes) = (Arc::clone(source), inner.config.limits.max_document_bytes);
-    let read = move || source.open_blocking()?.read_all_blocking(max_bytes);
-    let bytes = inner
+    let read = move || {
+        let bytes = source.open_blocking()?.read_all_blocking(max_bytes)?;
+        let md5 = Md5::digest(&bytes).into();
+        Ok::<_, io::Error>((bytes, md5))
+    };
+    let (bytes, md5) = inner
         .cpu
         .run(Lane::Ingest, read)
         .await?
@@ -92,7 +104,7 @@ pub(super) async fn single(
         content: Ok(bytes.to_vec()),
     };
     sender
-        .try_send(member)
+        .try_send(Unpacked { member, md5 })
         .expect("a new channel has room for one");
     counts.seen.store(1, Ordering::Relaxed);
     counts.all_seen.store(true, Ordering::Relaxed);
@@ -106,7 +118,7 @@ pub(super) fn unpack(
     job: &ClaimedJob,
     source: Arc<Pinned>,
     counts: Arc<Counts>,
-    members: mpsc::Sender<Member>,
+    members: mpsc::Sender<Unpacked>,
 ) -> Background<Result<(), ArchiveError>> {
     let (inner, job) = (Arc::clone(inner), job.clone());
     in_background(move || {
@@ -116,12 +128,16 @@ pub(super) fn unpack(
             wanted: members.clone(),
         };
         let limits = &inner.config.limits.archive;
+        let mut group = Group::default();
         let summary =
             lookalike_media::archive::read(reader, job.file_name.as_str(), limits, |member| {
                 counts.seen.fetch_add(1, Ordering::Relaxed);
-                // Nobody listens any more only when the job was stopped.
-                drop(members.blocking_send(member));
+                group.push(member);
+                if group.is_full() {
+                    std::mem::take(&mut group).hand_out(&members);
+                }
             })?;
+        group.hand_out(&members);
         counts.all_seen.store(true, Ordering::Relaxed);
         tracing::debug!(job = %job.id, ?summary, "archive read");
         if summary.duplicates > 0 {
@@ -132,10 +148,44 @@ pub(super) fn unpack(
     })
 }
 
+/// Bytes of members that wait for others to be hashed with.
+const MAX_GROUP_BYTES: usize = 32 << 20;
+
+/// Members that are hashed together.
+#[derive(Default)]
+struct Group {
+    members: Vec<Member>,
+    bytes: usize,
+}
+
+impl Group {
+    fn push(&mut self, member: Member) {
+        self.bytes += content(&member).len();
+        self.members.push(member);
+    }
+
+    fn is_full(&self) -> bool {
+        self.members.len() >= checksum::LANES || self.bytes >= MAX_GROUP_BYTES
+    }
+
+    fn hand_out(self, wanted: &mpsc::Sender<Unpacked>) {
+        let contents: Vec<&[u8]> = self.members.iter().map(content).collect();
+        let digests = checksum::digests(&contents);
+        for (member, md5) in self.members.into_iter().zip(digests) {
+            // Nobody listens any more only when the job was stopped.
+            drop(wanted.blocking_send(Unpacked { member, md5 }));
+        }
+    }
+}
+
+fn content(member: &Member) -> &[u8] {
+    member.content.as_deref().unwrap_or_default()
+}
+
 /// A file that ends in an error once nobody wants what is in it.
 struct WhileWanted {
     file: ObjectReader,
-    wanted: mpsc::Sender<Member>,
+    wanted: mpsc::Sender<Unpacked>,
 }
 
 impl Read for WhileWanted {

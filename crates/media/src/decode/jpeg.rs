@@ -52,6 +52,19 @@ pub(super) fn check_structure(bytes: &[u8], limits: &ImageLimits) -> Result<(), 
     })
 }
 
+/// What comes before the first scan: all that tells of the picture, and little of the file.
+pub(super) fn head(bytes: &[u8]) -> &[u8] {
+    let mut rest = bytes;
+    while let Some(marker) = next_marker(&mut rest) {
+        match marker {
+            0x01 | 0xd0..=START_OF_IMAGE => {}
+            END_OF_IMAGE | START_OF_SCAN => return &bytes[..bytes.len() - rest.len()],
+            _ => skip_segment(&mut rest),
+        }
+    }
+    bytes
+}
+
 /// Moves behind the next marker and returns its code. Coded data is passed over:
 /// in it 0xff is followed by 0x00.
 fn next_marker(rest: &mut &[u8]) -> Option<u8> {
@@ -98,6 +111,15 @@ mod tests {
             check(&[b"\xff\xd8", SCAN, b"\xff\xff\xd9rest"].concat(), 1),
             Ok(())
         );
+    }
+
+    #[test]
+    fn the_head_ends_at_the_first_scan() {
+        let start = b"\xff\xd8\xff\xe1\0\x06\xff\xda\0\0";
+        let whole = [start, SCAN, SCAN, b"\xff\xd9"].concat();
+        assert_eq!(head(&whole), &whole[..start.len() + 2]);
+        assert_eq!(head(start), start);
+        assert_eq!(head(b""), b"");
     }
 
     #[test]

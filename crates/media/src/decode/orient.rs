@@ -11,6 +11,7 @@ use exif::{In, Reader, Tag};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, RgbImage};
 
+use super::jpeg;
 use crate::{ImageFormat, Pixels};
 
 /// The orientation that the file asks for.
@@ -20,7 +21,9 @@ pub(super) fn read(
     decoder: &mut dyn ImageDecoder,
 ) -> Orientation {
     let found = match format {
-        ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP => from_exif(bytes),
+        // The reader would look for EXIF in all of the coded data, too.
+        ImageFormat::Jpeg => from_exif(jpeg::head(bytes)),
+        ImageFormat::Png | ImageFormat::WebP => from_exif(bytes),
         ImageFormat::Tiff => decoder.orientation().ok(),
         ImageFormat::Bmp | ImageFormat::Gif => None,
     };
