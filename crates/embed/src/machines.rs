@@ -12,8 +12,6 @@ pub(crate) struct Machines {
     pub(crate) query: Machine,
     /// Stops while `gate` is held.
     pub(crate) ingest: Machine,
-    /// Likewise, for several threads at once, each of which is its only one.
-    pub(crate) lane: Machine,
     pub(crate) gate: Arc<Gate>,
 }
 
@@ -29,7 +27,6 @@ impl Machines {
         Self {
             query: Machine::new(cpu, threads),
             ingest: ingest.unwrap_or_else(|panic| resume_unwind(panic)),
-            lane: Machine::behind(Arc::clone(&gate), cpu, 1),
             gate,
         }
     }

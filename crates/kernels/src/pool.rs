@@ -140,8 +140,9 @@ impl Pool {
     /// # Panics
     /// As [`Pool::run`].
     pub fn run_ranges(&self, items: usize, grain: usize, task: impl Fn(Range<usize>) + Sync) {
-        // more pieces than threads: one that is interrupted holds up less, and a single thread passes the gate more often
-        let pieces = (items / grain.max(1)).clamp(1, 4 * self.threads().max(2));
+        // more pieces than threads: one that is interrupted holds up less
+        let pieces = (items / grain.max(1)).clamp(1, 4 * self.threads());
+        let pieces = if self.threads() == 1 { 1 } else { pieces };
         self.run(pieces, |i| {
             task(items * i / pieces..items * (i + 1) / pieces);
         });

@@ -85,10 +85,6 @@ struct Stage {
 
 impl Stage {
     fn new(max_inputs: usize) -> Self {
-        Self::with_threads(max_inputs, 1)
-    }
-
-    fn with_threads(max_inputs: usize, threads: usize) -> Self {
         let (begun_sender, begun) = mpsc::channel();
         let (query_gate, query_receiver) = mpsc::channel();
         let (ingest_gate, ingest_receiver) = mpsc::channel();
@@ -106,7 +102,7 @@ impl Stage {
             ingest_gate: Mutex::new(ingest_receiver),
         });
         let encoder: Arc<dyn Encoder> = recorder.clone();
-        let machines = Arc::new(Machines::new(Cpu::PORTABLE, threads));
+        let machines = Arc::new(Machines::new(Cpu::PORTABLE, 1));
         let limits = BatchLimits {
             max_inputs,
             ingest_wait: Duration::ZERO,
@@ -258,43 +254,6 @@ fn small_requests_share_a_batch_and_a_large_one_is_cut() {
     );
     answer(&stage, first).unwrap();
     assert_eq!(stage.calls(), [vec![0], vec![1, 2, 3], vec![4, 5, 6]]);
-}
-
-#[test]
-fn threads_share_what_is_to_be_ingested() {
-    let stage = Stage::with_threads(8, 2);
-    let batcher = Arc::clone(&stage.batcher);
-    let images = [1, 2, 3, 4, 5].map(|x| PreparedImage {
-        side: 1,
-        rgb: vec![x; 3],
-    });
-    let ingest = async move { batcher.images(images.into(), Priority::Ingest).await };
-    let ingest = stage.runtime.spawn(ingest);
-    // Both have begun before either is done.
-    stage.begun.recv().unwrap();
-    stage.begun.recv().unwrap();
-    let mut calls = stage.calls();
-    calls.sort();
-    assert_eq!(calls, [vec![1, 2, 3], vec![4, 5]]);
-    stage.run(Priority::Ingest, 2);
-    assert_eq!(
-        answer(&stage, ingest).unwrap(),
-        [[1.0], [2.0], [3.0], [4.0], [5.0]]
-    );
-}
-
-#[test]
-fn part_that_fails_ends_its_request_only() {
-    let stage = Stage::new(2);
-    let first = stage.occupy(Priority::Ingest);
-    let bad = stage.images(&[1, PANIC, 2, 3], Priority::Ingest);
-    let good = stage.images(&[4], Priority::Ingest);
-    stage.run(Priority::Ingest, 3);
-    assert!(matches!(answer(&stage, bad), Err(EmbedError::Panicked(_))));
-    assert_eq!(answer(&stage, good).unwrap(), [[4.0]]);
-    answer(&stage, first).unwrap();
-    // What was left of the failed request is not computed.
-    assert_eq!(stage.calls(), [vec![0], vec![1, PANIC], vec![4]]);
 }
 
 #[test]
