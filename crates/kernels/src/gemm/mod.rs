@@ -202,10 +202,13 @@ impl Linear {
     fn run(&self, machine: &Machine, rows: Rows<'_>, output: Output<'_>, activation: Activation) {
         let outputs = self.shape.outputs;
         let tiling = Tiling::new(
-            rows.count.div_ceil(self.micro.rows),
-            self.micro.panels(outputs),
+            (
+                rows.count.div_ceil(self.micro.rows),
+                self.micro.panels(outputs),
+            ),
             size_of_val(rows.words),
             size_of_val(&self.words[..]),
+            self.micro.kept_bytes,
         );
         let job = |sink: &Sink<'_>| {
             let job = Job {

@@ -6,9 +6,6 @@ use std::ops::Range;
 const ROW_BYTES: usize = 192 * 1024;
 /// Bytes of weights that stay there from block to block.
 const WEIGHT_BYTES: usize = 512 * 1024;
-/// Bytes of rows that stay there from panel to panel when the weights do not stay anyway. More are read from the third level for
-/// each panel, which AMX waits for: 400 rows of 3072 bf16 took 2.6 ms a product instead of 1.6.
-const MANY_ROW_BYTES: usize = 1024 * 1024;
 
 /// Tiles in blocks of rows, in each block panel by panel.
 ///
@@ -24,11 +21,17 @@ pub(super) struct Tiling {
 
 impl Tiling {
     /// The order for so many bytes of rows and weights: one that seldom reads again what does not fit into the cache.
-    pub fn new(tiles: usize, panels: usize, row_bytes: usize, weight_bytes: usize) -> Self {
+    /// Where the weights do not stay in the cache anyway, no more than `kept_bytes` of rows are worked on at a time.
+    pub fn new(
+        (tiles, panels): (usize, usize),
+        row_bytes: usize,
+        weight_bytes: usize,
+        kept_bytes: usize,
+    ) -> Self {
         let rows_at_once = if weight_bytes <= WEIGHT_BYTES {
             ROW_BYTES
         } else {
-            MANY_ROW_BYTES
+            kept_bytes
         };
         let blocks = row_bytes.div_ceil(rows_at_once).clamp(1, tiles.max(1));
         Self {
@@ -69,7 +72,7 @@ mod tests {
     fn ranges_of_the_order_visit_each_tile_once() {
         for (tiles, panels, row_bytes) in [(0, 3, 0), (1, 1, 1), (7, 11, 0), (23, 2, ROW_BYTES * 5)]
         {
-            let tiling = Tiling::new(tiles, panels, row_bytes, WEIGHT_BYTES);
+            let tiling = Tiling::new((tiles, panels), row_bytes, WEIGHT_BYTES, usize::MAX);
             for pieces in [1, 2, 5, 8] {
                 let mut visits = vec![0; tiling.count()];
                 for piece in 0..pieces {
@@ -87,11 +90,13 @@ mod tests {
     fn rows_are_read_again_from_the_cache_if_the_weights_leave_room() {
         let order = |weight_bytes| {
             let mut order = Vec::new();
-            let tiling = Tiling::new(4, 2, 2 * ROW_BYTES, weight_bytes);
+            let tiling = Tiling::new((4, 2), 2 * ROW_BYTES, weight_bytes, usize::MAX);
             tiling.visit(0..8, |panel, tiles| order.push((panel, tiles)));
             order
         };
         assert_eq!(order(1), [(0, 0..2), (1, 0..2), (0, 2..4), (1, 2..4)]);
         assert_eq!(order(WEIGHT_BYTES + 1), [(0, 0..4), (1, 0..4)]);
+        let kept = Tiling::new((4, 2), 2 * ROW_BYTES, WEIGHT_BYTES + 1, ROW_BYTES);
+        assert_eq!(kept.blocks, 2);
     }
 }

@@ -59,6 +59,8 @@ pub(super) struct Micro {
     pub vectors: usize,
     /// Steps that the loop takes at a time, and of which the weights and rows of a segment are therefore a multiple.
     pub depth: usize,
+    /// Bytes of rows that are worked on at a time, because the loop waits for what is not in the second level of cache.
+    pub kept_bytes: usize,
     pub encoding: Encoding,
     pub layout: Layout,
     run: unsafe fn(&Tile<'_>, usize, usize, &Results<'_>),

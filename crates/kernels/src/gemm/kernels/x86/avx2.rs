@@ -32,6 +32,7 @@ const PLAIN: Micro = Micro {
     lanes: 8,
     vectors: 2,
     depth: 1,
+    kept_bytes: usize::MAX,
     encoding: Encoding::F32,
     layout: Layout::F32,
     run: f32_tiles,

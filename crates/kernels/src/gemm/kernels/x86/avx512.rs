@@ -37,6 +37,7 @@ pub(super) const PLAIN: Micro = Micro {
     lanes: 16,
     vectors: 3,
     depth: 1,
+    kept_bytes: usize::MAX,
     encoding: Encoding::F32,
     layout: Layout::F32,
     run: f32_tiles,
