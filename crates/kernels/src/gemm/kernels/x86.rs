@@ -1,4 +1,4 @@
-//! The inner loops for AVX2 and AVX-512 and the choice among them.
+//! The inner loops for AVX2, AVX-512 and AMX, and the choice among them.
 //!
 //! Tile sizes: AVX-512 has 32 registers, of which 8 × 3 hold sums, 3 weights and the
 //! others the left side; AVX2 has 16, of which 6 × 2 hold sums.
