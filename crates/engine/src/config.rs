@@ -117,7 +117,7 @@ impl Default for Limits {
 /// How upload jobs run.
 #[derive(Debug, Clone)]
 pub struct JobSettings {
-    /// Jobs at work at the same time; the jobs of one collection run one after the other.
+    /// Jobs at work at the same time; the jobs of one collection end one after the other.
     pub workers: usize,
     /// Starts a job gets before it is given up, so that one that kills the process cannot do so
     /// for ever.

@@ -174,7 +174,7 @@ pub struct Settings {
     )]
     pub durability: Durability,
 
-    /// Upload jobs at work at the same time; those of one collection run one after the other
+    /// Upload jobs at work at the same time; those of one collection end one after the other
     #[arg(long, env = "LOOKALIKE_JOB_WORKERS", value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub job_workers: u32,
 

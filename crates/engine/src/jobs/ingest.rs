@@ -96,7 +96,7 @@ pub(crate) async fn prepare(
         dry_run: job.dry_run,
         exact_photos: inner.config.exact_photos,
     };
-    let (decoded, _decoding) = decode(&inner, &job, decoder, members);
+    let (decoded, _decoding) = decode(&inner, (&job, &running), decoder, members);
     let flow = Flow {
         inner: &inner,
         job: &job,
@@ -118,7 +118,7 @@ pub(crate) async fn prepare(
 /// Decodes members on all cores and stores them, in their order. The handle stops it when dropped.
 fn decode(
     inner: &Arc<Inner>,
-    job: &ClaimedJob,
+    (job, running): (&ClaimedJob, &Arc<RunningJob>),
     decoder: Decoder,
     members: mpsc::Receiver<Unpacked>,
 ) -> (
@@ -126,7 +126,8 @@ fn decode(
     AbortOnDropHandle<()>,
 ) {
     let (sender, receiver) = mpsc::channel(inner.config.jobs.batch_images.max(1));
-    let (inner, id, decoder) = (Arc::clone(inner), job.id.clone(), Arc::new(decoder));
+    let (inner, job, running) = (Arc::clone(inner), job.clone(), Arc::clone(running));
+    let decoder = Arc::new(decoder);
     let work = async move {
         let members = stream::unfold(members, |mut members| async {
             members.recv().await.map(|member| (member, members))
@@ -140,7 +141,8 @@ fn decode(
                 return;
             }
         }
-        inner.observe(&id, Stage::Decoded);
+        inner.observe(&job.id, Stage::Decoded);
+        inner.let_next_begin(&job, &running);
     };
     (receiver, AbortOnDropHandle::new(tokio::spawn(work)))
 }

@@ -2,25 +2,33 @@
 //!
 //! Workers register here; questions about progress and orders to stop come from requests.
 //!
-//! Invariant: a job is registered within the same closed gate in which it was claimed, and an order
+//! Invariants: a job is registered within the same closed gate in which it was claimed, and an order
 //! to stop passes the gate after its row was changed. So an order finds the job registered, or the
-//! worker finds the row changed.
+//! worker finds the row changed. A job knows those of its collection that were claimed before it, and ends
+//! after them: what is stored has the order of submission.
 
 use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering},
     },
 };
 
 use tokio::sync::MutexGuard;
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock, name::JobId};
+use crate::{clock, name::JobId, store::job::ClaimedJob};
 
 /// A job at work.
 pub(crate) struct RunningJob {
+    seq: i64,
+    collection_id: i64,
+    /// The next job of the collection may begin.
+    open_to_next: AtomicBool,
+    /// Those before it in the collection that are at work, by what tells of their end.
+    before: Vec<CancellationToken>,
+    ended: CancellationToken,
     stop: CancellationToken,
     progress: AtomicU8,
     updated_at: AtomicI64,
@@ -30,6 +38,18 @@ impl RunningJob {
     /// Told to end as soon as it can.
     pub(crate) fn stop_token(&self) -> &CancellationToken {
         &self.stop
+    }
+
+    /// Lets the next job of the collection begin: most of what this one still does is waiting.
+    pub(crate) fn open_to_next(&self) {
+        self.open_to_next.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until the jobs before it in the collection have ended.
+    pub(crate) async fn turn(&self) {
+        for job in &self.before {
+            job.cancelled().await;
+        }
     }
 
     /// Per cent; 0 until the source is there.
@@ -73,20 +93,44 @@ impl Running {
         self.gate.lock().await
     }
 
+    /// The jobs that the next ones of their collections need not wait for, by their places in the queue.
+    pub(crate) fn open_to_next(&self, _gate: &MutexGuard<'_, ()>) -> Vec<i64> {
+        let jobs = self.lock();
+        let open = jobs
+            .values()
+            .filter(|job| job.open_to_next.load(Ordering::Relaxed));
+        open.map(|job| job.seq).collect()
+    }
+
     /// Registers a job that was claimed behind the closed gate.
-    pub(crate) fn register(&self, id: &JobId, _gate: &MutexGuard<'_, ()>) -> Arc<RunningJob> {
+    pub(crate) fn register(
+        &self,
+        claimed: &ClaimedJob,
+        _gate: &MutexGuard<'_, ()>,
+    ) -> Arc<RunningJob> {
+        let mut jobs = self.lock();
+        let collection = jobs
+            .values()
+            .filter(|job| job.collection_id == claimed.collection_id);
         let job = Arc::new(RunningJob {
+            seq: claimed.seq,
+            collection_id: claimed.collection_id,
+            open_to_next: AtomicBool::new(false),
+            before: collection.map(|job| job.ended.clone()).collect(),
+            ended: CancellationToken::new(),
             stop: self.interrupt.child_token(),
             progress: AtomicU8::new(0),
             updated_at: AtomicI64::new(clock::now()),
         });
-        self.lock().insert(id.clone(), Arc::clone(&job));
+        jobs.insert(claimed.id.clone(), Arc::clone(&job));
         job
     }
 
     /// The end of a job's work.
     pub(crate) fn unregister(&self, id: &JobId) {
-        self.lock().remove(id);
+        if let Some(job) = self.lock().remove(id) {
+            job.ended.cancel();
+        }
     }
 
     /// The job, if it is at work.

@@ -1,7 +1,8 @@
 //! The hands that do jobs, one at a time each, in the order of submission within a collection.
 //!
-//! Started by [`crate::Engine::open`]. A worker prepares a job (which can be stopped anywhere),
-//! then ends it by one transaction (which cannot). Whatever goes wrong, a panic included, becomes
+//! Started by [`crate::Engine::open`]. A worker prepares a job (which can be stopped anywhere), waits for its turn,
+//! then ends it by one transaction (which cannot be stopped). The next upload of the collection is prepared while this one's
+//! last images are embedded and stored, so that no core is idle in between. Whatever goes wrong, a panic included, becomes
 //! that job's end; the worker goes on.
 
 use std::{sync::Arc, time::Duration};
@@ -62,11 +63,12 @@ pub(crate) async fn work(inner: Arc<Inner>, mut woken: watch::Receiver<u64>) {
 
 async fn claim(inner: &Inner) -> Result<Option<(ClaimedJob, Arc<RunningJob>)>, EngineError> {
     let gate = inner.running.close_gate().await;
+    let open = inner.running.open_to_next(&gate);
     let mut transaction = inner.store.begin().await?;
-    let job = store::job::claim_next(&mut transaction, &inner.run, clock::now()).await?;
+    let job = store::job::claim_next(&mut transaction, &inner.run, &open, clock::now()).await?;
     transaction.commit().await?;
     Ok(job.map(|job| {
-        let running = inner.running.register(&job.id, &gate);
+        let running = inner.running.register(&job, &gate);
         (job, running)
     }))
 }
@@ -74,7 +76,15 @@ async fn claim(inner: &Inner) -> Result<Option<(ClaimedJob, Arc<RunningJob>)>, E
 #[tracing::instrument(name = "job", skip_all, fields(job = %job.id, file_name = %job.file_name, attempt = job.attempts))]
 async fn do_job(inner: &Arc<Inner>, job: &ClaimedJob, running: &Arc<RunningJob>) {
     inner.observe(&job.id, Stage::Claimed);
-    let ended = match prepare(inner, job, running).await {
+    let mut ending = prepare(inner, job, running).await;
+    if ending.is_some() {
+        inner.let_next_begin(job, running);
+        tokio::select! {
+            () = running.turn() => {}
+            () = running.stop_token().cancelled() => ending = None,
+        }
+    }
+    let ended = match ending {
         Some(ending) => commit::end(inner, job, ending).await,
         None => commit::stopped(inner, job).await,
     };
@@ -132,7 +142,11 @@ async fn prepare(
     let work = async move {
         match job.kind {
             JobKind::Upload => ingest::prepare(shared, job, told).await,
-            JobKind::Rows => rows::prepare(shared, job, told).await,
+            // Stores rows as it goes, so nothing before it may be under way.
+            JobKind::Rows => {
+                told.turn().await;
+                rows::prepare(shared, job, told).await
+            }
         }
     };
     let work = AbortOnDropHandle::new(tokio::spawn(work));
@@ -153,6 +167,17 @@ async fn prepare(
         keep: None,
         usage: Usage::default(),
     })
+}
+
+impl Inner {
+    /// Lets the next upload of the collection begin; it ends after this one. Parts of a file of rows are stored as they come,
+    /// so nothing follows it before its end.
+    pub(super) fn let_next_begin(&self, job: &ClaimedJob, running: &RunningJob) {
+        if job.kind == JobKind::Upload {
+            running.open_to_next();
+            self.wake_workers();
+        }
+    }
 }
 
 /// An error as the end of a job.

@@ -199,23 +199,26 @@ const CLAIM_NEXT: &str = "UPDATE jobs SET claim = ?1, attempts = attempts + 1, u
      WHERE seq = (
          SELECT j.seq FROM collections c JOIN jobs j ON j.seq = (
              SELECT min(o.seq) FROM jobs o
-             WHERE o.collection_id = c.id AND o.state IN ('queued', 'cancelling'))
+             WHERE o.collection_id = c.id AND o.state IN ('queued', 'cancelling')
+                AND o.seq NOT IN (SELECT value FROM json_each(?3)))
          WHERE j.state = 'queued' AND (j.claim IS NULL OR j.claim <> ?1)
          ORDER BY j.seq LIMIT 1)
      AND state = 'queued' AND (claim IS NULL OR claim <> ?1)
      RETURNING seq, source_sha256, id, collection_id, file_name, source_url, metadata, dry_run,
          splitting, attempts, kind, progress_rows";
 
-/// Takes the oldest job that may run: the first unfinished one of its collection, so that the jobs
-/// of a collection run one after the other. Its attempt is counted in the same statement.
+/// Takes the oldest job that may run: the first unfinished one of its collection besides those that are `open` to the next
+/// one, by their places in the queue. Its attempt is counted in the same statement.
 pub(crate) async fn claim_next(
     connection: &mut SqliteConnection,
     run: &str,
+    open: &[i64],
     now: i64,
 ) -> Result<Option<ClaimedJob>, EngineError> {
     let row = sqlx::query(CLAIM_NEXT)
         .bind(run)
         .bind(now)
+        .bind(serde_json::json!(open).to_string())
         .fetch_optional(connection)
         .await?;
     row.as_ref().map(claimed_from_row).transpose()

@@ -1,11 +1,17 @@
 //! The states of a job and who may end it how (semantics.md rows 4, 25, 27, 29, 44, 45).
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use crate::support::*;
 use lookalike_engine::{
-    DataLocation, EngineError, FailureKind, JobId, JobStatus, NamespaceName, ObjectKey, Subject,
-    config::Stage,
+    DataLocation, Engine, EngineError, FailureKind, JobId, JobStatus, NamespaceName, ObjectKey,
+    Subject, config::Stage,
 };
 
 const RED: Rgb = [220, 20, 20];
@@ -304,4 +310,82 @@ async fn uploads_of_one_name_end_in_the_order_of_submission() {
         .put_upload(&ObjectKey::new("k").unwrap(), plain([220, 0, 0]).into())
         .await;
     assert_eq!(document.object, last.unwrap().id);
+}
+
+/// A job that is held once it has all its vectors, and what the jobs after it came to meanwhile.
+struct HeldAhead {
+    barrier: Arc<Barrier>,
+    engine: Engine,
+    embedded: Arc<AtomicUsize>,
+}
+
+impl HeldAhead {
+    async fn new() -> Self {
+        let barrier = Arc::new(Barrier::at(Stage::Embedded));
+        let embedded = Arc::new(AtomicUsize::new(0));
+        let mut config = memory();
+        let (hold, count) = (Arc::clone(&barrier), Arc::clone(&embedded));
+        config.on_stage = Some(Arc::new(move |job, stage| {
+            if stage == Stage::Embedded && count.fetch_add(1, Ordering::SeqCst) == 0 {
+                (hold.observer)(job, stage);
+            }
+        }));
+        Self {
+            barrier,
+            engine: ready(config).await,
+            embedded,
+        }
+    }
+
+    /// Waits until so many jobs have all their vectors.
+    async fn embedded(&self, jobs: usize) {
+        while self.embedded.load(Ordering::SeqCst) < jobs {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_upload_is_prepared_while_one_ends_and_ends_after_it() {
+    let ahead = HeldAhead::new().await;
+    let engine = &ahead.engine;
+    let first = submit(engine, "a.bmp", &plain(RED)).await;
+    ahead.embedded(1).await;
+    let second = submit(engine, "a.bmp", &plain(BLUE)).await;
+    ahead.embedded(2).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    for id in [&first, &second] {
+        assert_eq!(job(engine, id).await.status, JobStatus::Running);
+    }
+    ahead.barrier.open();
+    for id in [&first, &second] {
+        assert_eq!(finished(engine, id).await.status, JobStatus::Success);
+    }
+    let document = engine
+        .describe_document(&access(), &collection(PHOTOS), &file("a.bmp"))
+        .await
+        .unwrap();
+    let blue = (engine)
+        .put_upload(&ObjectKey::new("k").unwrap(), plain(BLUE).into())
+        .await;
+    assert_eq!((document.version, document.object), (2, blue.unwrap().id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_waits_for_the_one_before_is_cancelled_alone() {
+    let ahead = HeldAhead::new().await;
+    let engine = &ahead.engine;
+    let first = submit(engine, "1.bmp", &plain(RED)).await;
+    ahead.embedded(1).await;
+    let second = submit(engine, "2.bmp", &plain(BLUE)).await;
+    ahead.embedded(2).await;
+    engine
+        .cancel_job(&access(), &collection(PHOTOS), &second)
+        .await
+        .unwrap();
+    assert_eq!(finished(engine, &second).await.status, JobStatus::Cancelled);
+    assert_eq!(job(engine, &first).await.status, JobStatus::Running);
+    ahead.barrier.open();
+    assert_eq!(finished(engine, &first).await.status, JobStatus::Success);
+    assert_eq!(names(engine).await, ["1.bmp"]);
 }
