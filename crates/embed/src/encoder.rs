@@ -50,6 +50,12 @@ pub trait Encoder: Send + Sync {
         machine: &Machine,
         texts: &[&str],
     ) -> Result<Vec<TextEmbedding>, EmbedError>;
+
+    /// A short text on the calling thread, for an encoder that takes microseconds for it: handing it to another thread would
+    /// take longer. `None` for the others.
+    fn text_at_once(&self, _: &str) -> Option<Result<TextEmbedding, EmbedError>> {
+        None
+    }
 }
 
 /// Identity of an encoder.

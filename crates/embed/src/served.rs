@@ -1,18 +1,20 @@
 //! A model as a collection sees it: a name and a dimension of the contract, and the encoder that answers for them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use lookalike_media::{Pixels, Size};
 use moka::sync::Cache;
 
-use crate::batcher::{Batcher, Priority};
+use crate::batcher::{Batcher, Priority, panic_text};
 use crate::catalogue::ModelKind;
 use crate::encoder::{Encoder, EncoderInfo, PreparedImage, TextEmbedding};
 use crate::error::EmbedError;
 use crate::vector::Lift;
 
-/// Longer texts are not cached: they hardly ever come twice, and would let the cache grow by their own length.
-const MAX_CACHED_TEXT_BYTES: usize = 1024;
+/// Longer texts are not cached: they hardly ever come twice, and would let the cache grow by their own length. Nor are they
+/// embedded at once.
+const MAX_SHORT_TEXT_BYTES: usize = 1024;
 
 /// An encoder, its thread and its cache; shared by every dimension that it serves.
 pub(crate) struct Loaded {
@@ -114,15 +116,27 @@ impl ServedModel {
         if let Some(known) = self.inner.loaded.texts.get(&key) {
             return Ok(known);
         }
-        let plain = self.inner.loaded.batcher.text(key.1.clone()).await?;
+        let is_short = text.len() <= MAX_SHORT_TEXT_BYTES;
+        let plain = match is_short.then(|| self.at_once(text)).flatten() {
+            Some(plain) => plain?,
+            None => self.inner.loaded.batcher.text(key.1.clone()).await?,
+        };
         let embedding = TextEmbedding {
             vector: self.finish(plain.vector)?,
             tokens: plain.tokens,
         };
-        if text.len() <= MAX_CACHED_TEXT_BYTES {
+        if is_short {
             self.inner.loaded.texts.insert(key, embedding.clone());
         }
         Ok(embedding)
+    }
+
+    /// The encoder's own vector of a text, if it takes no time worth another thread.
+    fn at_once(&self, text: &str) -> Option<Result<TextEmbedding, EmbedError>> {
+        let embed = AssertUnwindSafe(|| self.inner.loaded.encoder.text_at_once(text));
+        // As with the batcher: a panic is the error of the one whose text caused it.
+        catch_unwind(embed)
+            .unwrap_or_else(|panic| Some(Err(EmbedError::Panicked(panic_text(&*panic)))))
     }
 
     /// One unit vector a text, in order: parts of documents, which are not cached and wait for queries. A request is

@@ -8,10 +8,10 @@ use crate::{
     account::AccountKind,
     engine::Inner,
     error::{Credential, EngineError, Subject},
-    name::{InstanceId, NamespaceName},
+    name::{CollectionName, InstanceId, NamespaceName},
     password::same_secret,
     secret::Secret,
-    store::{self, instance::InstanceRow, namespace::NamespaceRow},
+    store::{self, collection::CollectionRow, instance::InstanceRow, namespace::NamespaceRow},
 };
 
 /// What the operations of the manager account come with.
@@ -104,17 +104,43 @@ impl Inner {
         let row: NamespaceRow = found
             .ok_or_else(|| not_initialised(&access.instance))?
             .ok_or_else(|| EngineError::not_found(Subject::Namespace, &access.namespace))?;
-        if self
-            .passwords
-            .matches(&access.password, &row.password_hash)
-            .await?
-        {
-            Ok(row.id)
-        } else {
-            Err(EngineError::Denied {
-                what: Credential::Namespace,
-            })
+        self.check_namespace_password(access, &row).await?;
+        Ok(row.id)
+    }
+
+    /// Checks a namespace's password and returns the row of a collection in it.
+    pub(crate) async fn open_collection(
+        &self,
+        access: &NamespaceAccess,
+        name: &CollectionName,
+    ) -> Result<CollectionRow, EngineError> {
+        self.check_instance_is_listed(&access.instance)?;
+        let found = store::collection::find_in_instance(
+            &mut *self.store.reader().await?,
+            &access.instance,
+            &access.namespace,
+            name,
+        )
+        .await?;
+        let (namespace, collection) = found
+            .ok_or_else(|| not_initialised(&access.instance))?
+            .ok_or_else(|| EngineError::not_found(Subject::Namespace, &access.namespace))?;
+        self.check_namespace_password(access, &namespace).await?;
+        collection.ok_or_else(|| EngineError::not_found(Subject::Collection, name))
+    }
+
+    async fn check_namespace_password(
+        &self,
+        access: &NamespaceAccess,
+        row: &NamespaceRow,
+    ) -> Result<(), EngineError> {
+        let hash = &row.password_hash;
+        if self.passwords.matches(&access.password, hash).await? {
+            return Ok(());
         }
+        Err(EngineError::Denied {
+            what: Credential::Namespace,
+        })
     }
 
     pub(crate) fn check_instance_is_listed(

@@ -252,17 +252,16 @@ impl Inner {
         namespace_id: i64,
         name: &CollectionName,
     ) -> Result<CollectionRow, EngineError> {
-        let row = self.find_collection(namespace_id, name).await?;
-        match row.collection.kind {
-            CollectionKind::Document => Ok(row),
-            CollectionKind::Vector => Err(EngineError::invalid(
-                "Collection",
-                format!(
-                    "'{name}' is a vector collection, which has no embedding model; use \
-                     UpsertCollectionData and QueryCollectionData"
-                ),
-            )),
-        }
+        documents_only(self.find_collection(namespace_id, name).await?)
+    }
+
+    /// As [`Inner::open_collection`], for what needs the collection's model.
+    pub(crate) async fn open_document_collection(
+        &self,
+        access: &NamespaceAccess,
+        name: &CollectionName,
+    ) -> Result<CollectionRow, EngineError> {
+        documents_only(self.open_collection(access, name).await?)
     }
 
     /// Adds a collection that was planned, with the indexes it was asked for with.
@@ -353,5 +352,20 @@ impl Inner {
             encoder_name: model.encoder().name.clone(),
             encoder_fingerprint: model.fingerprint().to_owned(),
         })
+    }
+}
+
+/// A vector collection has no model.
+fn documents_only(row: CollectionRow) -> Result<CollectionRow, EngineError> {
+    match row.collection.kind {
+        CollectionKind::Document => Ok(row),
+        CollectionKind::Vector => Err(EngineError::invalid(
+            "Collection",
+            format!(
+                "'{}' is a vector collection, which has no embedding model; use \
+                 UpsertCollectionData and QueryCollectionData",
+                row.collection.name
+            ),
+        )),
     }
 }

@@ -80,8 +80,7 @@ impl Engine {
         collection: &CollectionName,
         page: &Page,
     ) -> Result<DocumentPage, EngineError> {
-        let namespace_id = self.inner.check_namespace(access).await?;
-        let row = self.inner.find_collection(namespace_id, collection).await?;
+        let row = self.inner.open_collection(access, collection).await?;
         if let Some(max_results) = page.max_results
             && !(1..=100).contains(&max_results)
         {
@@ -126,8 +125,7 @@ impl Engine {
         collection: &CollectionName,
         file_name: &FileName,
     ) -> Result<Document, EngineError> {
-        let namespace_id = self.inner.check_namespace(access).await?;
-        let row = self.inner.find_collection(namespace_id, collection).await?;
+        let row = self.inner.open_collection(access, collection).await?;
         store::document::find(&mut *self.inner.store.reader().await?, row.id, file_name)
             .await?
             .map(|(_, document)| document)
@@ -142,8 +140,7 @@ impl Engine {
         collection: &CollectionName,
         file_name: &FileName,
     ) -> Result<Option<ChunkFiles>, EngineError> {
-        let namespace_id = self.inner.check_namespace(access).await?;
-        let row = self.inner.find_collection(namespace_id, collection).await?;
+        let row = self.inner.open_collection(access, collection).await?;
         let model = self.inner.models.find(&row.collection.embedding_model);
         if model.is_none_or(|model| model.kind != ModelKind::Text) {
             return Ok(None);
@@ -161,8 +158,7 @@ impl Engine {
         collection: &CollectionName,
         file_name: &FileName,
     ) -> Result<(), EngineError> {
-        let namespace_id = self.inner.check_namespace(access).await?;
-        let row = self.inner.find_collection(namespace_id, collection).await?;
+        let row = self.inner.open_collection(access, collection).await?;
         let (inner, name) = (Arc::clone(&self.inner), file_name.clone());
         self.inner
             .to_the_end(async move { inner.delete_document(&row, &name).await })

@@ -107,8 +107,7 @@ impl Engine {
         new: &NewScalarIndex,
     ) -> Result<JobId, EngineError> {
         let inner = &self.inner;
-        let namespace_id = inner.check_namespace(access).await?;
-        let row = inner.find_collection(namespace_id, &new.collection).await?;
+        let row = inner.open_collection(access, &new.collection).await?;
         let columns = &row.collection.columns;
         let [field] = &columns.field_list("IndexField", &new.field)?[..] else {
             return Err(EngineError::invalid(
@@ -156,8 +155,7 @@ impl Engine {
         collection: &CollectionName,
     ) -> Result<Vec<ScalarIndex>, EngineError> {
         let inner = &self.inner;
-        let namespace_id = inner.check_namespace(access).await?;
-        let row = inner.find_collection(namespace_id, collection).await?;
+        let row = inner.open_collection(access, collection).await?;
         store::scalar_index::list(&mut *inner.store.reader().await?, row.id).await
     }
 
@@ -183,8 +181,7 @@ impl Engine {
         name: &IndexName,
     ) -> Result<(), EngineError> {
         let inner = &self.inner;
-        let namespace_id = inner.check_namespace(access).await?;
-        let row = inner.find_collection(namespace_id, collection).await?;
+        let row = inner.open_collection(access, collection).await?;
         let mut transaction = inner.store.begin().await?;
         if !store::scalar_index::delete(&mut transaction, row.id, name).await? {
             return Err(EngineError::not_found(Subject::Index, name));
@@ -200,8 +197,7 @@ impl Engine {
         id: &JobId,
     ) -> Result<Timestamp, EngineError> {
         let inner = &self.inner;
-        let namespace_id = inner.check_namespace(access).await?;
-        let row = inner.find_collection(namespace_id, collection).await?;
+        let row = inner.open_collection(access, collection).await?;
         store::scalar_index::find_job(&mut *inner.store.reader().await?, row.id, id)
             .await?
             .map(clock::timestamp)

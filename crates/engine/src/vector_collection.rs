@@ -183,8 +183,7 @@ impl Engine {
         name: &CollectionName,
         operations: &str,
     ) -> Result<Collection, EngineError> {
-        let namespace_id = self.inner.check_namespace(access).await?;
-        let row = self.inner.find_collection(namespace_id, name).await?;
+        let row = self.inner.open_collection(access, name).await?;
         let (inner, operations) = (Arc::clone(&self.inner), operations.to_owned());
         let collection = self
             .inner

@@ -147,6 +147,10 @@ impl Encoder for Builtin {
     fn embed_texts(&self, _: &Machine, texts: &[&str]) -> Result<Vec<TextEmbedding>, EmbedError> {
         texts.iter().map(|text| self.words.embed(text)).collect()
     }
+
+    fn text_at_once(&self, text: &str) -> Option<Result<TextEmbedding, EmbedError>> {
+        Some(self.words.embed(text))
+    }
 }
 
 #[cfg(test)]

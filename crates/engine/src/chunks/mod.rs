@@ -78,9 +78,8 @@ impl Engine {
         list: &ListChunks,
     ) -> Result<ChunkPage, EngineError> {
         let inner = &self.inner;
-        let namespace_id = inner.check_namespace(access).await?;
         let row = inner
-            .find_document_collection(namespace_id, &list.collection)
+            .open_document_collection(access, &list.collection)
             .await?;
         let (page_number, page_size) = page(list)?;
         let conditions = inner.conditions(&row.collection, &list.filter, "")?;
@@ -130,10 +129,7 @@ impl Engine {
         ids: &[String],
     ) -> Result<(), EngineError> {
         let inner = &self.inner;
-        let namespace_id = inner.check_namespace(access).await?;
-        let row = inner
-            .find_document_collection(namespace_id, collection)
-            .await?;
+        let row = inner.open_document_collection(access, collection).await?;
         if ids.is_empty() {
             return Err(EngineError::invalid("ChunkIds", "is empty"));
         }

@@ -89,9 +89,8 @@ impl Engine {
         upsert: UpsertChunks,
     ) -> Result<Upserted, EngineError> {
         let inner = &self.inner;
-        let namespace_id = inner.check_namespace(access).await?;
         let row = inner
-            .find_document_collection(namespace_id, &upsert.collection)
+            .open_document_collection(access, &upsert.collection)
             .await?;
         let model = resident::model_of(&inner.models, &row)?;
         if model.kind() == ModelKind::Image {

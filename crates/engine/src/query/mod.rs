@@ -178,9 +178,8 @@ impl Engine {
         query: &QueryContent,
     ) -> Result<QueryResult, EngineError> {
         let inner = &self.inner;
-        let namespace_id = inner.check_namespace(access).await?;
         let row = inner
-            .find_document_collection(namespace_id, &query.collection)
+            .open_document_collection(access, &query.collection)
             .await?;
         let top_k = query.top_k.unwrap_or(i64::from(DEFAULT_TOP_K));
         let window = Window::checked(top_k, query.offset)?;

@@ -116,10 +116,7 @@ impl Engine {
         query: QueryRows,
     ) -> Result<RowsResult, EngineError> {
         let inner = &self.inner;
-        let namespace_id = inner.check_namespace(access).await?;
-        let row = inner
-            .find_collection(namespace_id, &query.collection)
-            .await?;
+        let row = inner.open_collection(access, &query.collection).await?;
         let window = Window::checked(query.top_k, query.offset)?;
         let fields = shown_fields(&row.collection.columns, &query.metadata_fields)?;
         let conditions = inner.conditions(&row.collection, &query.filter, &query.order_by)?;

@@ -50,10 +50,7 @@ impl Engine {
         delete: &DeleteRows,
     ) -> Result<u64, EngineError> {
         let inner = Arc::clone(&self.inner);
-        let namespace_id = inner.check_namespace(access).await?;
-        let row = inner
-            .find_collection(namespace_id, &delete.collection)
-            .await?;
+        let row = inner.open_collection(access, &delete.collection).await?;
         let mut conditions = Vec::with_capacity(2);
         if let Some(data) = &delete.data {
             let filter = filter_of(data)?;
@@ -85,10 +82,7 @@ impl Engine {
         update: UpdateRows,
     ) -> Result<u64, EngineError> {
         let inner = Arc::clone(&self.inner);
-        let namespace_id = inner.check_namespace(access).await?;
-        let row = inner
-            .find_collection(namespace_id, &update.collection)
-            .await?;
+        let row = inner.open_collection(access, &update.collection).await?;
         let metadata = row.collection.columns.cast(&update.metadata)?;
         if metadata.is_empty() {
             return Err(EngineError::invalid("Metadata", "changes no field"));

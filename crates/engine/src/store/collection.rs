@@ -7,7 +7,8 @@ use crate::{
     collection::{Collection, CollectionKind, CollectionSettings, metric_from_name, metric_name},
     error::EngineError,
     metadata::Columns,
-    name::CollectionName,
+    name::{CollectionName, InstanceId, NamespaceName},
+    store::namespace::NamespaceRow,
 };
 
 /// A row of the table.
@@ -24,13 +25,17 @@ pub(crate) struct NewRow<'a> {
     pub(crate) now: i64,
 }
 
+/// What [`from_row`] reads.
+macro_rules! columns {
+    () => {
+        "c.id, c.name, c.kind, c.embedding_model, c.dimension, c.metric, c.columns, c.settings, \
+         c.encoder_name, c.encoder_fingerprint"
+    };
+}
+
 macro_rules! select {
     ($rest:literal) => {
-        concat!(
-            "SELECT id, name, kind, embedding_model, dimension, metric, columns, settings, \
-             encoder_name, encoder_fingerprint FROM collections ",
-            $rest
-        )
+        concat!("SELECT ", columns!(), " FROM collections c ", $rest)
     };
 }
 
@@ -74,6 +79,40 @@ pub(crate) async fn find(
         .as_ref()
         .map(from_row)
         .transpose()
+}
+
+/// A namespace and a collection in it at once, for the check and the look-up that most data operations start with. As
+/// [`super::namespace::find_in_instance`] for the namespace; the last `None` is a missing collection.
+pub(crate) async fn find_in_instance(
+    connection: &mut SqliteConnection,
+    instance: &InstanceId,
+    namespace: &NamespaceName,
+    name: &CollectionName,
+) -> Result<Option<Option<(NamespaceRow, Option<CollectionRow>)>>, EngineError> {
+    let row = sqlx::query(concat!(
+        "SELECT n.id AS namespace_id, n.password_hash, n.created_at, ",
+        columns!(),
+        " FROM instances i LEFT JOIN namespaces n ON n.instance_id = i.id AND n.name = ?
+         LEFT JOIN collections c ON c.namespace_id = n.id AND c.name = ?
+         WHERE i.name = ?"
+    ))
+    .bind(namespace.as_str())
+    .bind(name.as_str())
+    .bind(instance.as_str())
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let Some(id) = row.try_get("namespace_id")? else {
+        return Ok(Some(None));
+    };
+    let namespace = NamespaceRow {
+        id,
+        password_hash: row.try_get("password_hash")?,
+        created_at: row.try_get("created_at")?,
+    };
+    let collection: Option<i64> = row.try_get("id")?;
+    let collection = collection.map(|_| from_row(&row)).transpose()?;
+    Ok(Some(Some((namespace, collection))))
 }
 
 pub(crate) async fn find_by_id(

@@ -11,6 +11,10 @@ use crate::{
     error::EngineError,
 };
 
+/// A search of so many numbers takes some tens of microseconds: handing it to another thread and back would take longer,
+/// on a busy machine by milliseconds.
+const QUICK_NUMBERS: usize = 1 << 18;
+
 /// The nearest rows to a vector.
 pub(in crate::query) async fn search(
     cpu: &Cpu,
@@ -18,6 +22,7 @@ pub(in crate::query) async fn search(
     (vector, metric): (&Arc<[f32]>, Metric),
     ask: Ask,
 ) -> Result<Answer, EngineError> {
+    let is_quick = index.len() * index.dimension() <= QUICK_NUMBERS;
     let (index, vector) = (Arc::clone(index), Arc::clone(vector));
     let scan = move || {
         let query = Query {
@@ -28,10 +33,12 @@ pub(in crate::query) async fn search(
         };
         index.answer(&query, Effort::Planned)
     };
-    let answer = cpu
-        .run(Lane::Request, scan)
-        .await?
-        .map_err(EngineError::internal)?;
+    let answer = if is_quick {
+        scan()
+    } else {
+        cpu.run(Lane::Request, scan).await?
+    };
+    let answer = answer.map_err(EngineError::internal)?;
     Ok(Answer {
         plan: answer.plan.name(),
         hits: answer.hits,
