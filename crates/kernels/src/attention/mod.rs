@@ -124,8 +124,9 @@ impl Attention<'_> {
         if layout == Layout::F32 || layout == Layout::Bf16 && self.width.is_multiple_of(2) {
             self.run(machine, &Target::Operand(to.writer()));
         } else {
-            self.run(machine, &Target::Floats(Shared::new(to.stage())));
-            to.encode_staged(machine);
+            let rows = to.rows();
+            self.run(machine, &Target::Floats(Shared::new(to.stage(rows))));
+            to.encode_staged(machine, 0..rows);
         }
     }
 

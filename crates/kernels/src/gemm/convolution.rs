@@ -274,6 +274,47 @@ mod tests {
             )
     }
 
+    /// What is staged part by part is gathered for that part alone.
+    #[test]
+    #[cfg_attr(miri, ignore = "a million results")]
+    fn images_encoded_in_parts_are_those_encoded_at_once() {
+        let (images, inputs, outputs) = (5, 3, 128);
+        let grid = Grid {
+            height: 24,
+            width: 24,
+        };
+        let window = Window {
+            size: 3,
+            stride: 1,
+            padding: Padding::Same,
+        };
+        let mut random = Random::new(9);
+        let problem = Problem {
+            images,
+            inputs,
+            outputs,
+            grid,
+            window,
+            weights: random.floats(outputs * inputs * 9),
+            bias: random.floats(outputs),
+            pixels: random.floats(images * grid.pixels() * inputs),
+        };
+        for cpu in Cpu::available() {
+            let machine = Machine::new(cpu, 2);
+            let results = problem.run(&machine, Precision::Int8);
+            let weights = (&problem.weights[..], &problem.bias[..]);
+            let mut packer = Packer::new(cpu);
+            let layer = Convolution::new(&mut packer, Precision::Int8, weights, window);
+            let form = Form::groups(layer.linear().layout(), grid.pixels());
+            let [mut left, mut parts, mut whole] = [(); 3].map(|()| Operand::new());
+            left.assign(&machine, form, &problem.pixels, inputs);
+            let to = Output::Operand(&mut parts, form);
+            layer.apply(&machine, (&left, grid), to, Activation::None);
+            whole.assign(&machine, form, &results, outputs);
+            assert!(parts == whole, "{}", cpu.isa());
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 32 }))]
 

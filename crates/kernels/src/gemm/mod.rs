@@ -201,38 +201,15 @@ impl Linear {
     /// The product of `rows`, which have the layer's layout.
     fn run(&self, machine: &Machine, rows: Rows<'_>, output: Output<'_>, activation: Activation) {
         let outputs = self.shape.outputs;
-        let tiling = Tiling::new(
-            (
-                rows.count.div_ceil(self.micro.rows),
-                self.micro.panels(outputs),
-            ),
-            size_of_val(rows.words),
-            size_of_val(&self.words[..]),
-            self.micro.kept_bytes,
-        );
-        let job = |sink: &Sink<'_>| {
-            let job = Job {
-                linear: self,
-                rows,
-                sink,
-                activation,
-                tiles: tiling.tiles,
-            };
-            machine
-                .pool
-                .run_ranges(tiling.count(), TILE_GRAIN, |range| {
-                    let mut sums = Sums([0.0; MAX_ROWS * MAX_COLUMNS]);
-                    tiling.visit(range, |panel, tiles| job.panel(panel, tiles, &mut sums));
-                });
-        };
+        let job = |rows: Rows<'_>, sink: &Sink<'_>| self.run_into(machine, rows, sink, activation);
         match output {
             Output::Store(to) => {
                 assert_eq!(to.len(), rows.count * outputs);
-                job(&Sink::Store(Shared::new(to), outputs));
+                job(rows, &Sink::Store(Shared::new(to), outputs));
             }
             Output::Add(to) => {
                 assert_eq!(to.len(), rows.count * outputs);
-                job(&Sink::Add(Shared::new(to), outputs));
+                job(rows, &Sink::Add(Shared::new(to), outputs));
             }
             Output::Operand(operand, form) => {
                 operand.reset(form, rows.count, outputs);
@@ -240,20 +217,56 @@ impl Linear {
                     Layout::F32 => {
                         let (words, stride) = operand.words_mut();
                         let floats = bytemuck::cast_slice_mut(words);
-                        job(&Sink::Store(Shared::new(floats), stride));
+                        job(rows, &Sink::Store(Shared::new(floats), stride));
                     }
                     Layout::Bf16 => {
                         let (words, stride) = operand.words_mut();
                         let halves = bytemuck::cast_slice_mut(words);
-                        job(&Sink::Bf16(Shared::new(halves), 2 * stride));
+                        job(rows, &Sink::Bf16(Shared::new(halves), 2 * stride));
                     }
                     Layout::U8 | Layout::I16 => {
-                        job(&Sink::Store(Shared::new(operand.stage()), outputs));
-                        operand.encode_staged(machine);
+                        let bytes = self
+                            .micro
+                            .staged_bytes
+                            .saturating_mul(machine.pool.threads());
+                        let at_once = operand.staged_at_once(bytes);
+                        for first in (0..rows.count).step_by(at_once) {
+                            let block = first..rows.count.min(first + at_once);
+                            let stage = Shared::new(operand.stage(block.len()));
+                            let part = rows.part(block.clone(), self.shape.segments);
+                            job(part, &Sink::Store(stage, outputs));
+                            operand.encode_staged(machine, block);
+                        }
                     }
                 }
             }
         }
+    }
+
+    /// The product of rows whose results go to one place, all threads at it.
+    fn run_into(&self, machine: &Machine, rows: Rows<'_>, sink: &Sink<'_>, activation: Activation) {
+        let tiling = Tiling::new(
+            (
+                rows.count.div_ceil(self.micro.rows),
+                self.micro.panels(self.shape.outputs),
+            ),
+            size_of_val(rows.words),
+            size_of_val(&self.words[..]),
+            self.micro.kept_bytes,
+        );
+        let job = Job {
+            linear: self,
+            rows,
+            sink,
+            activation,
+            tiles: tiling.tiles,
+        };
+        machine
+            .pool
+            .run_ranges(tiling.count(), TILE_GRAIN, |range| {
+                let mut sums = Sums([0.0; MAX_ROWS * MAX_COLUMNS]);
+                tiling.visit(range, |panel, tiles| job.panel(panel, tiles, &mut sums));
+            });
     }
 }
 
@@ -266,6 +279,33 @@ struct Rows<'a> {
     offsets: Offsets<'a>,
     /// One for each row, where the layout has them.
     scales: &'a [f32],
+}
+
+impl<'a> Rows<'a> {
+    /// Some of them, of a layer with so many segments.
+    fn part(&self, rows: Range<usize>, segments: usize) -> Self {
+        let (words, offsets) = match self.offsets {
+            Offsets::Dense { stride } => (
+                &self.words[rows.start * stride..rows.end * stride],
+                self.offsets,
+            ),
+            Offsets::Gathered { table } => {
+                let table = &table[rows.start * segments..rows.end * segments];
+                (self.words, Offsets::Gathered { table })
+            }
+        };
+        let scales = if self.scales.is_empty() {
+            self.scales
+        } else {
+            &self.scales[rows.clone()]
+        };
+        Self {
+            count: rows.len(),
+            words,
+            offsets,
+            scales,
+        }
+    }
 }
 
 /// One product under way.

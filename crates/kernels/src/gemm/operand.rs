@@ -135,8 +135,9 @@ impl Operand {
         columns: usize,
     ) {
         assert!(columns > 0 && values.len().is_multiple_of(columns));
-        self.reset(form.into(), values.len() / columns, columns);
-        self.encode(machine, values);
+        let rows = values.len() / columns;
+        self.reset(form.into(), rows, columns);
+        self.encode(machine, 0..rows, values);
     }
 
     /// Makes this a matrix of `rows` rows of `columns` columns, each of which `write` puts into
@@ -164,15 +165,17 @@ impl Operand {
         });
     }
 
-    /// Encodes all rows.
-    fn encode(&mut self, machine: &Machine, values: &[f32]) {
+    /// Encodes `values` as these rows, whole groups.
+    fn encode(&mut self, machine: &Machine, rows: Range<usize>, values: &[f32]) {
         let Form { layout, group } = self.form;
-        let (rows, columns) = (self.rows, self.columns);
+        let (columns, start) = (self.columns, rows.start);
         let writer = self.writer();
-        let part = |rows: &Range<usize>| &values[rows.start * columns..rows.end * columns];
+        let part = |rows: &Range<usize>| {
+            &values[(rows.start - start) * columns..(rows.end - start) * columns]
+        };
         if layout.is_scaled() && group == 1 {
-            machine.pool.run_ranges(rows, ROW_GRAIN, |range| {
-                for row in range {
+            machine.pool.run_ranges(rows.len(), ROW_GRAIN, |range| {
+                for row in start + range.start..start + range.end {
                     let values = part(&(row..row + 1));
                     // SAFETY: each row is in one range.
                     unsafe { writer.row(machine.cpu, row, values) };
@@ -181,9 +184,13 @@ impl Operand {
             return;
         }
         // rows without scales are one group
-        let group = if layout.is_scaled() { group } else { rows };
-        for first in (0..rows).step_by(group.max(1)) {
-            let rows = first..rows.min(first + group);
+        let group = if layout.is_scaled() {
+            group
+        } else {
+            rows.len()
+        };
+        for first in rows.clone().step_by(group.max(1)) {
+            let rows = first..rows.end.min(first + group);
             let scale = if layout.is_scaled() {
                 Scale::of(largest(machine, part(&rows)))
             } else {
@@ -239,10 +246,19 @@ impl Operand {
         }
     }
 
-    /// The rows as floats, to be filled in any order and then completed by
+    /// How many rows to stage at a time: about as many as `bytes` of floats hold, in whole groups.
+    pub(crate) fn staged_at_once(&self, bytes: usize) -> usize {
+        let group = self.form.group;
+        let groups = self.rows.div_ceil(group).max(1);
+        let staged = size_of::<f32>() * self.columns * self.rows;
+        let parts = staged.saturating_add(bytes / 2) / bytes.max(1);
+        groups.div_ceil(parts.clamp(1, groups)) * group
+    }
+
+    /// Some rows as floats, to be filled in any order and then completed by
     /// [`Operand::encode_staged`]; for scaled layouts, whose rows are encoded whole.
-    pub(crate) fn stage(&mut self) -> &mut [f32] {
-        let length = self.rows * self.columns;
+    pub(crate) fn stage(&mut self, rows: usize) -> &mut [f32] {
+        let length = rows * self.columns;
         if self.staged.len() < length {
             self.staged = Pages::default();
             self.staged = Pages::zeroed(length);
@@ -250,10 +266,10 @@ impl Operand {
         &mut self.staged[..length]
     }
 
-    /// Encodes what [`Operand::stage`] lent.
-    pub(crate) fn encode_staged(&mut self, machine: &Machine) {
+    /// Encodes what [`Operand::stage`] lent for these rows, whole groups.
+    pub(crate) fn encode_staged(&mut self, machine: &Machine, rows: Range<usize>) {
         let staged = std::mem::take(&mut self.staged);
-        self.encode(machine, &staged[..self.rows * self.columns]);
+        self.encode(machine, rows.clone(), &staged[..rows.len() * self.columns]);
         self.staged = staged;
     }
 

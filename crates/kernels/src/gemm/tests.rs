@@ -335,3 +335,47 @@ fn precisions_have_names() {
         "unknown precision \"f16\": expected f32, bf16 or int8"
     );
 }
+
+/// Results that are staged part by part: rows alone and in groups, on one thread and on two.
+#[test]
+#[cfg_attr(miri, ignore = "a million results")]
+fn rows_encoded_in_parts_are_those_encoded_at_once() {
+    let problem = Problem::new(90, 3000, 4, 7);
+    for (cpu, threads) in Cpu::available()
+        .into_iter()
+        .flat_map(|cpu| [(cpu, 1), (cpu, 2)])
+    {
+        let machine = Machine::new(cpu, threads);
+        let linear = problem.pack(cpu, Precision::Int8);
+        let left = problem.left(&machine, linear.layout());
+        let results = problem.run(&machine, Precision::Int8);
+        for layout in [Layout::U8, Layout::I16] {
+            for form in [Form::rows(layout), Form::groups(layout, 7)] {
+                let (mut parts, mut whole) = (Operand::new(), Operand::new());
+                let to = Output::Operand(&mut parts, form);
+                linear.multiply(&machine, &left, to, Activation::None);
+                whole.assign(&machine, form, &results, problem.outputs);
+                assert!(parts == whole, "{form:?} on {}", cpu.isa());
+            }
+        }
+    }
+}
+
+#[test]
+fn parts_that_are_staged_are_whole_groups_of_about_the_bytes() {
+    let machine = Machine::new(crate::dispatch::cpu(), 1);
+    let mut operand = Operand::new();
+    let mut at_once = |form: Form, rows: usize, bytes| {
+        operand.assign(&machine, form, &vec![0.0; rows * 16], 16);
+        operand.staged_at_once(bytes)
+    };
+    let alone = Form::rows(Layout::U8);
+    assert_eq!(at_once(alone, 100, usize::MAX), 100);
+    assert_eq!(at_once(alone, 100, 64 * 70), 100);
+    assert_eq!(at_once(alone, 100, 64 * 50), 50);
+    assert_eq!(at_once(alone, 100, 1), 1);
+    let seven = Form::groups(Layout::U8, 7);
+    assert_eq!(at_once(seven, 100, 64 * 50), 56);
+    assert_eq!(at_once(seven, 100, 1), 7);
+    assert_eq!(at_once(seven, 3, usize::MAX), 7);
+}

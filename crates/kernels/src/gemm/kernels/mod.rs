@@ -61,6 +61,9 @@ pub(super) struct Micro {
     pub depth: usize,
     /// Bytes of rows that are worked on at a time, because the loop waits for what is not in the second level of cache.
     pub kept_bytes: usize,
+    /// Bytes of results that a thread makes before they are read again to be encoded, where rows are encoded whole. Fewer read
+    /// the weights more often, more leave the second level of cache in between.
+    pub staged_bytes: usize,
     pub encoding: Encoding,
     pub layout: Layout,
     run: unsafe fn(&Tile<'_>, usize, usize, &Results<'_>),

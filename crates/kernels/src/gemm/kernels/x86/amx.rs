@@ -27,6 +27,7 @@ const TILES: Micro = Micro {
     // 400 rows of 3072 bf16, read from the third level for each panel, took 2.6 ms a product instead of 1.6; floats in AVX-512, which
     // take six times as long, lost a twentieth by reading the weights more often instead
     kept_bytes: 1024 * 1024,
+    staged_bytes: usize::MAX,
     ..PLAIN
 };
 

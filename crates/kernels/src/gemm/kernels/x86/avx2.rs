@@ -33,6 +33,7 @@ const PLAIN: Micro = Micro {
     vectors: 2,
     depth: 1,
     kept_bytes: usize::MAX,
+    staged_bytes: usize::MAX,
     encoding: Encoding::F32,
     layout: Layout::F32,
     run: f32_tiles,
