@@ -13,7 +13,7 @@ const SLICE_NS: u64 = 6_000_000;
 /// Lets the system prefer other threads to the calling one and to those that it starts from now on.
 ///
 /// On Linux, where `nice` is about one thread (nice(2), "C library/kernel differences"); elsewhere it would be about the
-/// process, and nothing is done. Linux 6.12 and later know of slices (sched_setattr(2); `PREEMPT_SHORT` in the kernel's
+/// process, and nothing is done. Linux 6.12 and later know of slices (`sched_setattr`(2); `PREEMPT_SHORT` in the kernel's
 /// `kernel/sched/features.h`); earlier ones ignore that part.
 pub fn step_back() {
     #[cfg(target_os = "linux")]
@@ -37,7 +37,7 @@ pub fn step_back() {
     }
 }
 
-/// `struct sched_attr` in its first version, as every kernel takes it (sched_setattr(2)).
+/// `struct sched_attr` in its first version, as every kernel takes it (`sched_setattr`(2)).
 #[cfg(target_os = "linux")]
 #[repr(C)]
 struct SchedulingAttributes {

@@ -281,7 +281,7 @@ struct Rows<'a> {
     scales: &'a [f32],
 }
 
-impl<'a> Rows<'a> {
+impl Rows<'_> {
     /// Some of them, of a layer with so many segments.
     fn part(&self, rows: Range<usize>, segments: usize) -> Self {
         let (words, offsets) = match self.offsets {
