@@ -9,7 +9,7 @@ use super::*;
 use crate::batcher::BatchLimits;
 use crate::machines::Machines;
 
-/// Text vectors are (number of the call, 0); a picture's are its first byte, or NaN for 255.
+/// Text vectors are (number of the call, 0), or (0, 1) at once for those that say so; a picture's are its first byte, or NaN for 255.
 struct Counter {
     info: EncoderInfo,
     calls: AtomicUsize,
@@ -52,6 +52,16 @@ impl Encoder for Counter {
                 tokens: 1,
             })
             .collect())
+    }
+
+    fn text_at_once(&self, text: &str) -> Option<Result<TextEmbedding, EmbedError>> {
+        assert!(text != "at once: panic", "a defect");
+        text.starts_with("at once").then(|| {
+            Ok(TextEmbedding {
+                vector: vec![0.0, 1.0],
+                tokens: 1,
+            })
+        })
     }
 }
 
@@ -112,11 +122,34 @@ fn text_is_computed_once_for_each_dimension() {
 fn very_long_text_is_not_kept() {
     let (native, _) = served();
     let (kept, long) = (
-        "x".repeat(MAX_CACHED_TEXT_BYTES),
-        "x".repeat(MAX_CACHED_TEXT_BYTES + 1),
+        "x".repeat(MAX_SHORT_TEXT_BYTES),
+        "x".repeat(MAX_SHORT_TEXT_BYTES + 1),
     );
     assert_eq!(text(&native, &kept), text(&native, &kept));
     assert_ne!(text(&native, &long), text(&native, &long));
+}
+
+#[test]
+fn short_text_is_embedded_at_once_where_that_is_quick() {
+    let (native, lifted) = served();
+    assert_eq!(text(&native, "at once"), [0.0, 1.0]);
+    assert_eq!(text(&lifted, "at once").len(), 4);
+    let long = format!("at once: {}", "x".repeat(MAX_SHORT_TEXT_BYTES));
+    assert_eq!(text(&native, &long), [1.0, 0.0]);
+}
+
+#[test]
+fn a_panic_at_once_is_the_error_of_that_text() {
+    let (native, _) = served();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let answer = runtime.block_on(native.embed_text("at once: panic"));
+    assert!(
+        matches!(&answer, Err(EmbedError::Panicked(text)) if text.contains("a defect")),
+        "{answer:?}"
+    );
+    assert_eq!(text(&native, "dog"), [1.0, 0.0]);
 }
 
 #[test]
