@@ -42,9 +42,9 @@ fn dispatch(criterion: &mut Criterion) {
     let server = runtime.block_on(prepared_server());
     let router = gateway::router(server.app().clone());
     let mut group = criterion.benchmark_group("dispatch");
+    let mut number = 0_u64;
     for (action, version, parameters) in ACTIONS {
         let raw_query = format!("{PLACE}&{parameters}");
-        let mut number = 0_u64;
         group.bench_function(action, |bencher| {
             // Every request needs a nonce of its own, so signing happens outside the measured time.
             bencher.iter_custom(|runs| {
@@ -54,14 +54,15 @@ fn dispatch(criterion: &mut Criterion) {
                     let request = signed(action, version, &raw_query, number);
                     let router = router.clone();
                     let start = Instant::now();
-                    let status = runtime.block_on(async move {
+                    let (status, body) = runtime.block_on(async move {
                         let answer = router.oneshot(request).await.expect("the router answers");
                         let status = answer.status();
-                        answer.into_body().collect().await.expect("a body");
-                        status
+                        let body = answer.into_body().collect().await.expect("a body");
+                        (status, body.to_bytes())
                     });
                     spent += start.elapsed();
-                    assert!(status.is_success(), "{action} was answered with {status}");
+                    let body = String::from_utf8_lossy(&body);
+                    assert!(status.is_success(), "{action}: {status} {body}");
                 }
                 spent
             });
