@@ -197,12 +197,7 @@ impl Engine {
         access: &NamespaceAccess,
         name: &CollectionName,
     ) -> Result<Collection, EngineError> {
-        let namespace_id = self.inner.check_namespace(access).await?;
-        Ok(self
-            .inner
-            .find_collection(namespace_id, name)
-            .await?
-            .collection)
+        Ok(self.inner.open_collection(access, name).await?.collection)
     }
 
     /// Removes a collection with its documents. Jobs that have not ended end with
@@ -212,11 +207,8 @@ impl Engine {
         access: &NamespaceAccess,
         name: &CollectionName,
     ) -> Result<(), EngineError> {
-        let namespace_id = self.inner.check_namespace(access).await?;
-        self.inner
-            .find_document_collection(namespace_id, name)
-            .await?;
-        self.remove_collection(access, namespace_id, name).await
+        let row = self.inner.open_document_collection(access, name).await?;
+        self.remove_collection(access, row.namespace_id, name).await
     }
 
     /// Removes a collection that was looked up.
@@ -246,22 +238,23 @@ impl Inner {
             .ok_or_else(|| EngineError::not_found(Subject::Collection, name))
     }
 
-    /// The same, for what needs the collection's model: a vector collection has none.
-    pub(crate) async fn find_document_collection(
-        &self,
-        namespace_id: i64,
-        name: &CollectionName,
-    ) -> Result<CollectionRow, EngineError> {
-        documents_only(self.find_collection(namespace_id, name).await?)
-    }
-
-    /// As [`Inner::open_collection`], for what needs the collection's model.
+    /// As [`Inner::open_collection`], for what needs the collection's model: a vector collection has none.
     pub(crate) async fn open_document_collection(
         &self,
         access: &NamespaceAccess,
         name: &CollectionName,
     ) -> Result<CollectionRow, EngineError> {
-        documents_only(self.open_collection(access, name).await?)
+        let row = self.open_collection(access, name).await?;
+        match row.collection.kind {
+            CollectionKind::Document => Ok(row),
+            CollectionKind::Vector => Err(EngineError::invalid(
+                "Collection",
+                format!(
+                    "'{name}' is a vector collection, which has no embedding model; use \
+                     UpsertCollectionData and QueryCollectionData"
+                ),
+            )),
+        }
     }
 
     /// Adds a collection that was planned, with the indexes it was asked for with.
@@ -352,20 +345,5 @@ impl Inner {
             encoder_name: model.encoder().name.clone(),
             encoder_fingerprint: model.fingerprint().to_owned(),
         })
-    }
-}
-
-/// A vector collection has no model.
-fn documents_only(row: CollectionRow) -> Result<CollectionRow, EngineError> {
-    match row.collection.kind {
-        CollectionKind::Document => Ok(row),
-        CollectionKind::Vector => Err(EngineError::invalid(
-            "Collection",
-            format!(
-                "'{}' is a vector collection, which has no embedding model; use \
-                 UpsertCollectionData and QueryCollectionData",
-                row.collection.name
-            ),
-        )),
     }
 }

@@ -237,13 +237,13 @@ impl Engine {
 }
 
 impl Inner {
-    /// The row of a vector collection in a namespace that was checked.
-    pub(crate) async fn find_vector_collection(
+    /// As [`Inner::open_collection`], for what brings its own vectors.
+    pub(crate) async fn open_vector_collection(
         &self,
-        namespace_id: i64,
+        access: &NamespaceAccess,
         name: &CollectionName,
     ) -> Result<CollectionRow, EngineError> {
-        let row = self.find_collection(namespace_id, name).await?;
+        let row = self.open_collection(access, name).await?;
         match row.collection.kind {
             CollectionKind::Vector => Ok(row),
             CollectionKind::Document => Err(EngineError::invalid(

@@ -99,11 +99,14 @@ fn served() -> (ServedModel, ServedModel) {
     (native, lifted)
 }
 
-fn text(model: &ServedModel, text: &str) -> Vec<f32> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
         .build()
-        .unwrap();
-    runtime.block_on(model.embed_text(text)).unwrap().vector
+        .unwrap()
+}
+
+fn text(model: &ServedModel, text: &str) -> Vec<f32> {
+    runtime().block_on(model.embed_text(text)).unwrap().vector
 }
 
 #[test]
@@ -141,10 +144,7 @@ fn short_text_is_embedded_at_once_where_that_is_quick() {
 #[test]
 fn a_panic_at_once_is_the_error_of_that_text() {
     let (native, _) = served();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let answer = runtime.block_on(native.embed_text("at once: panic"));
+    let answer = runtime().block_on(native.embed_text("at once: panic"));
     assert!(
         matches!(&answer, Err(EmbedError::Panicked(text)) if text.contains("a defect")),
         "{answer:?}"
@@ -155,9 +155,7 @@ fn a_panic_at_once_is_the_error_of_that_text() {
 #[test]
 fn output_that_is_not_finite_is_an_error() {
     let (native, _) = served();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     let image = |byte| {
         native.prepare(&Pixels {
             width: 1,

@@ -35,9 +35,8 @@ impl Engine {
         upload: &SubmitUpload,
     ) -> Result<JobId, EngineError> {
         let inner = &self.inner;
-        let namespace_id = inner.check_namespace(access).await?;
         let row = inner
-            .find_document_collection(namespace_id, &upload.collection)
+            .open_document_collection(access, &upload.collection)
             .await?;
         let model = resident::model_of(&inner.models, &row)?;
         check_file_name(&upload.file_name, &row.collection, model.kind())?;
@@ -54,7 +53,7 @@ impl Engine {
         let job = NewJob {
             kind: JobKind::Upload,
             id: JobId::random(),
-            namespace_id,
+            namespace_id: row.namespace_id,
             collection_id: row.id,
             collection_name: upload.collection.clone(),
             file_name: upload.file_name.clone(),
@@ -80,15 +79,14 @@ impl Engine {
         rows: &SubmitRows,
     ) -> Result<JobId, EngineError> {
         let inner = &self.inner;
-        let namespace_id = inner.check_namespace(access).await?;
         let row = inner
-            .find_vector_collection(namespace_id, &rows.collection)
+            .open_vector_collection(access, &rows.collection)
             .await?;
         let (source, pinned) = inner.source_to_store(&rows.source).await?;
         let job = NewJob {
             kind: JobKind::Rows,
             id: JobId::random(),
-            namespace_id,
+            namespace_id: row.namespace_id,
             collection_id: row.id,
             collection_name: rows.collection.clone(),
             // What people see of it in the log.

@@ -40,9 +40,9 @@ impl RunningJob {
         &self.stop
     }
 
-    /// Lets the next job of the collection begin: most of what this one still does is waiting.
-    pub(crate) fn open_to_next(&self) {
-        self.open_to_next.store(true, Ordering::Relaxed);
+    /// Lets the next job of the collection begin: most of what this one still does is waiting. False when it might already.
+    pub(crate) fn open_to_next(&self) -> bool {
+        !self.open_to_next.swap(true, Ordering::Relaxed)
     }
 
     /// Waits until the jobs before it in the collection have ended.
@@ -94,7 +94,7 @@ impl Running {
     }
 
     /// The jobs that the next ones of their collections need not wait for, by their places in the queue.
-    pub(crate) fn open_to_next(&self, _gate: &MutexGuard<'_, ()>) -> Vec<i64> {
+    pub(crate) fn open(&self, _gate: &MutexGuard<'_, ()>) -> Vec<i64> {
         let jobs = self.lock();
         let open = jobs
             .values()

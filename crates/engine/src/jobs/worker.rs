@@ -63,7 +63,7 @@ pub(crate) async fn work(inner: Arc<Inner>, mut woken: watch::Receiver<u64>) {
 
 async fn claim(inner: &Inner) -> Result<Option<(ClaimedJob, Arc<RunningJob>)>, EngineError> {
     let gate = inner.running.close_gate().await;
-    let open = inner.running.open_to_next(&gate);
+    let open = inner.running.open(&gate);
     let mut transaction = inner.store.begin().await?;
     let job = store::job::claim_next(&mut transaction, &inner.run, &open, clock::now()).await?;
     transaction.commit().await?;
@@ -173,8 +173,7 @@ impl Inner {
     /// Lets the next upload of the collection begin; it ends after this one. Parts of a file of rows are stored as they come,
     /// so nothing follows it before its end.
     pub(super) fn let_next_begin(&self, job: &ClaimedJob, running: &RunningJob) {
-        if job.kind == JobKind::Upload {
-            running.open_to_next();
+        if job.kind == JobKind::Upload && running.open_to_next() {
             self.wake_workers();
         }
     }

@@ -66,9 +66,8 @@ impl Engine {
         upsert: UpsertRows,
     ) -> Result<(), EngineError> {
         let inner = &self.inner;
-        let namespace_id = inner.check_namespace(access).await?;
         let mut row = inner
-            .find_vector_collection(namespace_id, &upsert.collection)
+            .open_vector_collection(access, &upsert.collection)
             .await?;
         let Some(first) = upsert.rows.first() else {
             return Err(EngineError::invalid("Rows", "there are none"));

@@ -15,6 +15,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct CollectionRow {
     pub(crate) id: i64,
+    pub(crate) namespace_id: i64,
     pub(crate) collection: Collection,
 }
 
@@ -28,8 +29,8 @@ pub(crate) struct NewRow<'a> {
 /// What [`from_row`] reads.
 macro_rules! columns {
     () => {
-        "c.id, c.name, c.kind, c.embedding_model, c.dimension, c.metric, c.columns, c.settings, \
-         c.encoder_name, c.encoder_fingerprint"
+        "c.id, c.namespace_id, c.name, c.kind, c.embedding_model, c.dimension, c.metric, c.columns, \
+         c.settings, c.encoder_name, c.encoder_fingerprint"
     };
 }
 
@@ -90,7 +91,7 @@ pub(crate) async fn find_in_instance(
     name: &CollectionName,
 ) -> Result<Option<Option<(NamespaceRow, Option<CollectionRow>)>>, EngineError> {
     let row = sqlx::query(concat!(
-        "SELECT n.id AS namespace_id, n.password_hash, n.created_at, ",
+        "SELECT n.id AS found_namespace, n.password_hash, n.created_at, ",
         columns!(),
         " FROM instances i LEFT JOIN namespaces n ON n.instance_id = i.id AND n.name = ?
          LEFT JOIN collections c ON c.namespace_id = n.id AND c.name = ?
@@ -102,7 +103,7 @@ pub(crate) async fn find_in_instance(
     .fetch_optional(connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let Some(id) = row.try_get("namespace_id")? else {
+    let Some(id) = row.try_get("found_namespace")? else {
         return Ok(Some(None));
     };
     let namespace = NamespaceRow {
@@ -228,6 +229,7 @@ fn from_row(row: &SqliteRow) -> Result<CollectionRow, EngineError> {
     let metric: Metric = metric_from_name(metric)?;
     Ok(CollectionRow {
         id: row.try_get("id")?,
+        namespace_id: row.try_get("namespace_id")?,
         collection: Collection {
             name: CollectionName::new(row.try_get::<String, _>("name")?)?,
             kind: kind_from_name(row.try_get("kind")?)?,

@@ -337,11 +337,14 @@ impl HeldAhead {
         }
     }
 
-    /// Waits until so many jobs have all their vectors.
-    async fn embedded(&self, jobs: usize) {
-        while self.embedded.load(Ordering::SeqCst) < jobs {
+    /// Submits a job and waits until it has all its vectors.
+    async fn embed(&self, name: &str, image: &[u8]) -> JobId {
+        let before = self.embedded.load(Ordering::SeqCst);
+        let id = submit(&self.engine, name, image).await;
+        while self.embedded.load(Ordering::SeqCst) == before {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        id
     }
 }
 
@@ -349,10 +352,8 @@ impl HeldAhead {
 async fn the_next_upload_is_prepared_while_one_ends_and_ends_after_it() {
     let ahead = HeldAhead::new().await;
     let engine = &ahead.engine;
-    let first = submit(engine, "a.bmp", &plain(RED)).await;
-    ahead.embedded(1).await;
-    let second = submit(engine, "a.bmp", &plain(BLUE)).await;
-    ahead.embedded(2).await;
+    let first = ahead.embed("a.bmp", &plain(RED)).await;
+    let second = ahead.embed("a.bmp", &plain(BLUE)).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     for id in [&first, &second] {
         assert_eq!(job(engine, id).await.status, JobStatus::Running);
@@ -375,10 +376,8 @@ async fn the_next_upload_is_prepared_while_one_ends_and_ends_after_it() {
 async fn an_upload_that_waits_for_the_one_before_is_cancelled_alone() {
     let ahead = HeldAhead::new().await;
     let engine = &ahead.engine;
-    let first = submit(engine, "1.bmp", &plain(RED)).await;
-    ahead.embedded(1).await;
-    let second = submit(engine, "2.bmp", &plain(BLUE)).await;
-    ahead.embedded(2).await;
+    let first = ahead.embed("1.bmp", &plain(RED)).await;
+    let second = ahead.embed("2.bmp", &plain(BLUE)).await;
     engine
         .cancel_job(&access(), &collection(PHOTOS), &second)
         .await
