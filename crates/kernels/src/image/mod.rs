@@ -1,8 +1,9 @@
 //! What convolutional networks need beside matrix products: windows over images whose
-//! pixels are rows of channels, image after image.
+//! pixels are rows of channels, image after image; and the passes of a picture's resize.
 
 mod depthwise;
 mod pooling;
+pub mod resample;
 mod unfold;
 mod window;
 

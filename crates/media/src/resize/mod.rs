@@ -10,19 +10,20 @@
 //! - weights are normalised in double precision, then rounded to 22 fractional bits,
 //!   and the sum of a pass is rounded half up and clamped.
 //!
+//! `taps` makes the weights; the passes themselves are a kernel.
+//!
 //! Invariant: an output pixel depends on its own weights alone, so computing only a
 //! window of the result ([`bicubic_window`]) gives the bytes that cutting the whole
 //! would, for the cost of the window.
 
-mod pass;
 mod taps;
 
 use std::ops::Range;
 
+use lookalike_kernels::dispatch::cpu;
+use lookalike_kernels::image::resample::{Lines, sum_columns, sum_rows};
 use thiserror::Error;
 
-use self::pass::{horizontal, vertical};
-use self::taps::Taps;
 use crate::Pixels;
 
 /// A part of the source picture, in pixels from the top left corner; fractions are
@@ -130,21 +131,28 @@ pub fn bicubic_window(
         right,
         bottom,
     } = source_box;
-    let across = Taps::new(pixels.width, left..right, width, columns.clone());
-    let down = Taps::new(pixels.height, top..bottom, height, rows.clone());
+    let across = taps::bicubic(pixels.width, left..right, width, columns.clone());
+    let down = taps::bicubic(pixels.height, top..bottom, height, rows.clone());
     let stride = pixels.width as usize * 3;
     let (row_reach, column_reach) = (down.reach(), across.reach());
-
+    let lines = |bytes, stride, first| Lines {
+        bytes,
+        stride,
+        first,
+    };
+    let cpu = cpu();
     let rgb = if vertical_first((pixels.width, pixels.height), size) {
-        let bytes = column_reach.start * 3..column_reach.end * 3;
-        let width = bytes.len();
-        let flattened = vertical(&pixels.rgb, stride, bytes, &down, 0);
-        horizontal(&flattened, width, &across, column_reach.start)
+        let kept = column_reach.start * 3..column_reach.end * 3;
+        let width = kept.len();
+        let flattened = sum_rows(cpu, lines(&pixels.rgb, stride, 0), kept, &down);
+        let flattened = lines(&flattened, width, column_reach.start);
+        sum_columns(cpu, flattened, &across)
     } else {
         let source_rows = &pixels.rgb[row_reach.start * stride..row_reach.end * stride];
-        let narrowed = horizontal(source_rows, stride, &across, 0);
-        let row_bytes = across.len() * 3;
-        vertical(&narrowed, row_bytes, 0..row_bytes, &down, row_reach.start)
+        let narrowed = sum_columns(cpu, lines(source_rows, stride, 0), &across);
+        let width = across.len() * 3;
+        let narrowed = lines(&narrowed, width, row_reach.start);
+        sum_rows(cpu, narrowed, 0..width, &down)
     };
     Ok(Pixels {
         width: columns.end - columns.start,
