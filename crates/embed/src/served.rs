@@ -92,11 +92,11 @@ impl ServedModel {
         label(self.encoder(), self.is_stand_in(), self.dimension())
     }
 
-    /// How many pixels of a picture this model needs: all of them when `exact`, else at least so many that they can be
-    /// resized with a difference of two levels at most.
+    /// How many pixels of a picture this model needs: all of them when `exact`, else at least so many that the square it
+    /// looks at can be resized with a difference of two levels at most.
     pub fn decode_size(&self, exact: bool) -> Size {
         match self.inner.loaded.encoder.short_edge() {
-            Some(short_edge) if !exact => Size::AtLeast { short_edge },
+            Some(edge) if !exact => Size::Centre { edge },
             Some(_) | None => Size::Full,
         }
     }

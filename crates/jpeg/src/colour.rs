@@ -4,7 +4,7 @@ use bytemuck::cast;
 use wide::{i16x8, u8x16, u64x2};
 
 /// Pixels that are converted together.
-const STEP: usize = 16;
+pub(crate) const STEP: usize = 16;
 /// Fraction bits of the levels in between.
 const FRACTION: u32 = 5;
 

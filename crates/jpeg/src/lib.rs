@@ -26,6 +26,8 @@ mod huffman;
 mod scan;
 mod transform;
 
+use std::ops::Range;
+
 pub use error::Refused;
 
 /// By what a picture's sides are divided.
@@ -50,6 +52,15 @@ pub struct Rgb {
     pub pixels: Vec<u8>,
 }
 
+/// A rectangle of a decoded picture's pixels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Columns of the picture as it is decoded, not of the file's.
+    pub columns: Range<u32>,
+    /// Rows, likewise.
+    pub rows: Range<u32>,
+}
+
 /// Columns and rows of the whole picture, as its header says.
 ///
 /// # Errors
@@ -66,11 +77,23 @@ pub fn sides(bytes: &[u8]) -> Result<(u32, u32), Refused> {
 /// [`Refused`] for what is not known here and for anything that is not exactly as it should be. A pixel's worth of damage
 /// may go unnoticed, as any JPEG decoder lets it.
 pub fn decode(bytes: &[u8], divisor: Divisor) -> Result<Rgb, Refused> {
+    let all = Part {
+        columns: 0..u32::MAX,
+        rows: 0..u32::MAX,
+    };
+    decode_part(bytes, divisor, &all)
+}
+
+/// Decodes a part of a picture: the others of its pixels may be anything. All of its bits are read and checked.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_part(bytes: &[u8], divisor: Divisor, part: &Part) -> Result<Rgb, Refused> {
     let header = header::read(bytes)?;
     let divisor = match divisor {
         Divisor::Two => 2,
         Divisor::Four => 4,
         Divisor::Eight => 8,
     };
-    scan::read(&header, divisor)
+    scan::read(&header, divisor, part)
 }

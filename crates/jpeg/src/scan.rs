@@ -3,15 +3,16 @@
 //! Eight MCUs are decoded, then their blocks are transformed together, and a row of MCUs is turned into RGB when it is
 //! complete: coefficients and samples never leave the cache.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::bits::{Bits, Source};
 use crate::block::{Block, LANES, Tables, decode};
-use crate::colour::{Rows, grey_to_rgb, to_rgb};
+use crate::colour::{Rows, STEP, grey_to_rgb, to_rgb};
 use crate::header::{Component, Header};
 use crate::huffman::{AcTable, DcTable};
 use crate::transform::{Factor, REACH, Transform, factors, last_wanted, transforms};
-use crate::{Refused, Rgb};
+use crate::{Part, Refused, Rgb};
 
 /// One component: its tables and the row of MCUs that is being decoded.
 struct Channel {
@@ -93,8 +94,9 @@ impl Channel {
         }
     }
 
-    fn row(&self, row: usize) -> &[u8] {
-        &self.plane[row * self.stride..][..self.stride]
+    /// Samples of a row, from column `first` on.
+    fn row(&self, row: usize, first: usize) -> &[u8] {
+        &self.plane[row * self.stride..][first..self.stride]
     }
 }
 
@@ -107,8 +109,8 @@ struct Place {
     step: usize,
 }
 
-/// Decodes the scan at `1 / divisor` of its sides; `divisor` is 2, 4 or 8.
-pub(crate) fn read(header: &Header, divisor: usize) -> Result<Rgb, Refused> {
+/// Decodes the scan at `1 / divisor` of its sides, `part` of its pixels at least; `divisor` is 2, 4 or 8.
+pub(crate) fn read(header: &Header, divisor: usize, part: &Part) -> Result<Rgb, Refused> {
     let (across, down) = header.sampling;
     let mcus = (header.width as usize).div_ceil(8 * across);
     let mut channels: Vec<Channel> = Vec::new();
@@ -147,13 +149,31 @@ pub(crate) fn read(header: &Header, divisor: usize) -> Result<Rgb, Refused> {
     let width = (header.width as usize).div_ceil(divisor);
     let height = (header.height as usize).div_ceil(divisor);
     let length = (width * 3).checked_mul(height);
-    let mut rgb = vec![0; length.ok_or(Refused::Unsupported("larger than this machine's memory"))?];
+    let length = length.ok_or(Refused::Unsupported("larger than this machine's memory"))?;
+    let (mcu_width, mcu_height) = (8 * across / divisor, 8 * down / divisor);
+    let rows = limited(&part.rows, height);
+    let columns = limited(&part.columns, width);
+    // From where sixteen pixels are converted together.
+    let columns = columns.start / STEP * STEP..columns.end;
+    let groups = columns.start / mcu_width / LANES..columns.end.div_ceil(mcu_width * LANES);
+    let mut rgb = Vec::with_capacity(length);
+    let mut line = vec![0; width * 3];
     let mut source = Source::new(header.coded);
     let mut bits = source.start();
-    // A picture of so many rows has as many rows of MCUs as there are parts here: the divisor divides an MCU.
-    for rgb in rgb.chunks_mut(width * 3 * (8 * down / divisor)) {
-        bits = row.decode(&mut channels, &mut source, bits)?;
-        convert(&channels, rgb, width);
+    // A picture of so many rows has as many rows of MCUs as there are steps here: the divisor divides an MCU.
+    for top in (0..height).step_by(mcu_height) {
+        let bottom = height.min(top + mcu_height);
+        let is_wanted = rows.start < bottom && top < rows.end;
+        let groups = if is_wanted { groups.clone() } else { 0..0 };
+        bits = row.decode(&mut channels, &mut source, (bits, &groups))?;
+        if is_wanted {
+            for row in 0..bottom - top {
+                convert(&channels, row, &columns, &mut line);
+                rgb.extend_from_slice(&line);
+            }
+        } else {
+            rgb.resize(bottom * width * 3, 0);
+        }
     }
     source.finish_interval(bits)?;
     // Another scan would change the picture.
@@ -165,6 +185,12 @@ pub(crate) fn read(header: &Header, divisor: usize) -> Result<Rgb, Refused> {
         height: u32::try_from(height).expect("a part of a side of 16 bits"),
         pixels: rgb,
     })
+}
+
+/// What there is of a range.
+fn limited(range: &Range<u32>, length: usize) -> Range<usize> {
+    let end = length.min(range.end as usize);
+    end.min(range.start as usize)..end
 }
 
 /// What decodes a row of MCUs.
@@ -180,14 +206,15 @@ struct Row {
 }
 
 impl Row {
-    /// Decodes a row into the channels' planes. Returns the bits behind it.
+    /// Decodes a row, and transforms those of its groups of eight MCUs that are `wanted` into the channels' planes. Returns
+    /// the bits behind it.
     fn decode(
         &mut self,
         channels: &mut [Channel],
         source: &mut Source,
-        mut bits: Bits,
+        (mut bits, wanted): (Bits, &Range<usize>),
     ) -> Result<Bits, Refused> {
-        for first in (0..self.mcus).step_by(LANES) {
+        for (group, first) in (0..self.mcus).step_by(LANES).enumerate() {
             for mcu in 0..LANES.min(self.mcus - first) {
                 if let Some(ended) = self.intervals.next() {
                     source.finish_interval(bits)?;
@@ -195,6 +222,9 @@ impl Row {
                     self.predictions = [0; 3];
                 }
                 bits = self.decode_mcu(channels, source, bits, mcu)?;
+            }
+            if !wanted.contains(&group) {
+                continue;
             }
             let (mut blocks, mut reach) = (&self.blocks[..], &self.reach[..]);
             for channel in &mut *channels {
@@ -231,21 +261,20 @@ impl Row {
     }
 }
 
-/// Converts a row of MCUs to RGB.
-fn convert(channels: &[Channel], rgb: &mut [u8], width: usize) {
-    for (row, rgb) in rgb.chunks_mut(width * 3).enumerate() {
-        match channels {
-            [luma, blue, red] => {
-                let rows = Rows {
-                    luma: luma.row(row),
-                    blue: blue.row(row),
-                    red: red.row(row),
-                };
-                to_rgb(rows, rgb);
-            }
-            [grey, ..] => grey_to_rgb(grey.row(row), rgb),
-            [] => {}
+/// Converts some columns of a row of samples to RGB.
+fn convert(channels: &[Channel], row: usize, columns: &Range<usize>, rgb: &mut [u8]) {
+    let rgb = &mut rgb[columns.start * 3..columns.end * 3];
+    match channels {
+        [luma, blue, red] => {
+            let rows = Rows {
+                luma: luma.row(row, columns.start),
+                blue: blue.row(row, columns.start),
+                red: red.row(row, columns.start),
+            };
+            to_rgb(rows, rgb);
         }
+        [grey, ..] => grey_to_rgb(grey.row(row, columns.start), rgb),
+        [] => {}
     }
 }
 

@@ -4,7 +4,9 @@
 
 mod support;
 
-use lookalike_jpeg::{Divisor, Refused, decode, sides};
+use std::ops::Range;
+
+use lookalike_jpeg::{Divisor, Part, Refused, decode, decode_part, sides};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 use support::{Codes, Random, Sketch, zigzag};
@@ -98,6 +100,38 @@ proptest! {
         sketch.fill(seed.into(), density, 40);
         without_unused(&mut sketch, divisor.1);
         compare(&sketch, codes, divisor);
+    }
+
+    #[test]
+    fn a_part_has_the_pixels_of_the_whole(
+        (width, height) in (1usize..600, 1usize..100),
+        sampling in prop::sample::select(&SAMPLINGS[..]),
+        seed in any::<u32>(),
+        (divisor, _) in prop::sample::select(&DIVISORS[..]),
+        columns in (0usize..320, 0usize..320),
+        rows in (0usize..60, 0usize..60),
+    ) {
+        let mut sketch = sketch(width, height, sampling);
+        sketch.fill(seed.into(), 20, 40);
+        let file = sketch.encode(Codes::Even);
+        let whole = decode(&file, divisor).unwrap();
+        let (columns, rows) = (columns.0..columns.1, rows.0..rows.1);
+        let side = |side: usize| u32::try_from(side).unwrap();
+        let narrow = |range: &Range<usize>| side(range.start)..side(range.end);
+        let part = Part {
+            columns: narrow(&columns),
+            rows: narrow(&rows),
+        };
+        let found = decode_part(&file, divisor, &part).unwrap();
+        prop_assert_eq!((found.width, found.height), (whole.width, whole.height));
+        prop_assert_eq!(found.pixels.len(), whole.pixels.len());
+        let line = whole.width as usize * 3;
+        let lines = whole.pixels.chunks(line).zip(found.pixels.chunks(line)).enumerate();
+        for (row, (whole, found)) in lines {
+            for byte in (0..line).filter(|byte| rows.contains(&row) && columns.contains(&(byte / 3))) {
+                prop_assert_eq!(whole[byte], found[byte]);
+            }
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::io::Cursor;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use image::{ImageDecoder as _, codecs::jpeg::JpegDecoder};
-use lookalike_jpeg::Divisor;
+use lookalike_jpeg::{Divisor, Part};
 use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
 
 const WIDTH: usize = 4000;
@@ -125,6 +125,17 @@ fn decode(criterion: &mut Criterion) {
             });
         }
         if jpeg.len() == made.len() {
+            // The middle 1,556 columns of 2,000: what a square of 224 pixels is made of.
+            let part = Part {
+                columns: 222..1778,
+                rows: 0..1500,
+            };
+            group.bench_function("own/2, centre", |bencher| {
+                bencher.iter(|| {
+                    lookalike_jpeg::decode_part(black_box(jpeg), Divisor::Two, &part)
+                        .expect("sound")
+                });
+            });
             group.bench_function("zune-jpeg/1", |bencher| {
                 bencher.iter(|| by_default(black_box(jpeg)));
             });

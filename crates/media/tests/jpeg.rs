@@ -5,8 +5,9 @@
 
 use std::path::Path;
 
-use lookalike_media::preprocess::{CropPlan, clip};
-use lookalike_media::{ImageLimits, Picture, Size, decode, decode_sized};
+use lookalike_jpeg::Divisor;
+use lookalike_media::preprocess::{CropPlan, Margin, clip};
+use lookalike_media::{ImageLimits, Picture, Pixels, Size, decode, decode_sized};
 
 const RECORDED: &str = include_str!("goldens/jpeg.txt");
 
@@ -109,8 +110,8 @@ fn libjpeg_turbo_is_pillow_to_the_bit() {
 #[test]
 fn smaller_decoding_keeps_the_sides_and_the_levels() {
     let plan = CropPlan::clip(48);
-    let size = Size::AtLeast {
-        short_edge: plan.short_edge,
+    let size = Size::Centre {
+        edge: plan.short_edge,
     };
     let mut shrunk = 0;
     for case in recorded() {
@@ -139,8 +140,8 @@ fn every_photo_may_be_decoded_at_a_part_of_its_sides() {
         for (count, by) in shrunk.iter_mut().zip([2, 4, 8]) {
             // The largest edge that this divisor is taken for.
             let plan = CropPlan::clip(short / by / 6);
-            let size = Size::AtLeast {
-                short_edge: plan.short_edge,
+            let size = Size::Centre {
+                edge: plan.short_edge,
             };
             let picture = decode_sized(&photo(case.name), &ImageLimits::default(), size).unwrap();
             if picture.pixels.width * by != picture.width {
@@ -164,6 +165,33 @@ fn every_photo_may_be_decoded_at_a_part_of_its_sides() {
         }
     }
     assert!(shrunk.iter().all(|count| *count > 5), "{shrunk:?}");
+}
+
+#[test]
+fn nothing_but_the_centre_is_looked_at() {
+    let mut compared = 0;
+    for case in recorded() {
+        let bytes = photo(case.name);
+        let Ok(half) = lookalike_jpeg::decode(&bytes, Divisor::Two) else {
+            continue;
+        };
+        let half = Pixels::new(half.width, half.height, half.pixels).unwrap();
+        let edge = case.sides.0.min(case.sides.1) / 2 / 6;
+        let size = Size::Centre { edge };
+        let centre = decode_sized(&bytes, &ImageLimits::default(), size).unwrap();
+        if centre.pixels.width != half.width {
+            continue;
+        }
+        compared += usize::from(centre.pixels != half);
+        for margin in [Margin::Down, Margin::HalfToEven] {
+            let plan = CropPlan {
+                margin,
+                ..CropPlan::clip(edge)
+            };
+            assert_eq!(clip(&centre.pixels, &plan), clip(&half, &plan));
+        }
+    }
+    assert!(compared > 5, "{compared}");
 }
 
 /// Columns, rows, chroma subsampling and RGB as libjpeg-turbo decodes at a part of the sides.
@@ -194,7 +222,7 @@ fn halves_are_those_of_libjpeg_turbo() {
     let (mut compared, mut differ) = (0, 0);
     for case in recorded() {
         let bytes = photo(case.name);
-        let Ok(ours) = lookalike_jpeg::decode(&bytes, lookalike_jpeg::Divisor::Two) else {
+        let Ok(ours) = lookalike_jpeg::decode(&bytes, Divisor::Two) else {
             continue;
         };
         let (width, height, subsampling, pixels) = by_turbo(&bytes, 2);

@@ -50,7 +50,7 @@ pub struct Picture {
     pub pixels: Pixels,
     /// The format by content.
     pub format: ImageFormat,
-    /// Columns of the upright picture in the file; of `pixels` too, unless it was decoded [`Size::AtLeast`].
+    /// Columns of the upright picture in the file; of `pixels` too, unless only its [`Size::Centre`] was asked for.
     pub width: u32,
     /// Rows, likewise.
     pub height: u32,

@@ -3,7 +3,7 @@
 //! Called by [`super::decode_as`] after header and structure were checked, before the decoders that compute all pixels. It
 //! takes the kinds of JPEG that photos come in; for others, and for anything damaged, those decoders do what they always did.
 
-use lookalike_jpeg::Divisor;
+use lookalike_jpeg::{Divisor, Part};
 
 use super::Size;
 use crate::Pixels;
@@ -20,7 +20,9 @@ pub(super) fn decode(bytes: &[u8], sides: (u32, u32), size: Size) -> Option<Pixe
     if lookalike_jpeg::sides(bytes) != Ok(sides) {
         return None;
     }
-    let picture = lookalike_jpeg::decode(bytes, divisor).ok()?;
+    let (columns, rows) = size.kept((sides.0 / by, sides.1 / by));
+    let part = Part { columns, rows };
+    let picture = lookalike_jpeg::decode_part(bytes, divisor, &part).ok()?;
     debug_assert_eq!((picture.width * by, picture.height * by), sides);
     Some(Pixels {
         width: picture.width,
