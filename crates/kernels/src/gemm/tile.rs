@@ -144,6 +144,24 @@ pub(super) struct Tile<'a> {
     pub row_pace: usize,
 }
 
+/// The most rows of a tile whose sums are in registers.
+const MAX_REGISTER_ROWS: usize = 12;
+
+/// Does something for each row of a tile, without a loop: a long one is unrolled so late that the compiler leaves the sums
+/// in memory, to be cleared there, loaded before each segment and stored behind it.
+macro_rules! each_row {
+    ($row:ident of $rows:ident $body:block) => {
+        const { assert!($rows <= MAX_REGISTER_ROWS) };
+        each_row!(@ $row $rows $body 0 1 2 3 4 5 6 7 8 9 10 11);
+    };
+    (@ $row:ident $rows:ident $body:block $($number:literal)*) => {
+        $(if $number < $rows {
+            let $row: usize = $number;
+            $body
+        })*
+    };
+}
+
 /// Computes the results of `R` rows and `V` vectors of columns.
 #[inline(always)]
 pub(super) fn multiply<D: Dot, const R: usize, const V: usize>(
@@ -211,7 +229,10 @@ unsafe fn segment<D: Dot, const R: usize, const V: usize>(
     let (pace, row_pace, steps) = (tile.pace, tile.row_pace, tile.segment_steps);
     let mut next_panel = tile.next_panel.wrapping_add(first * pace);
     let mut next_rows = tile.next_rows.wrapping_add(first * row_pace);
-    for step in 0..steps {
+    // at least one, or the sums in front of the loop would be kept beside those in it
+    debug_assert!(steps > 0);
+    let mut step = 0;
+    loop {
         prefetch::to_second_level(next_panel);
         if R <= FEW_ROWS {
             prefetch::to_second_level(next_panel.wrapping_add(LINE_WORDS));
@@ -228,7 +249,7 @@ unsafe fn segment<D: Dot, const R: usize, const V: usize>(
             rights[v] = dot.right(&words[v * D::RIGHT_WORDS..(v + 1) * D::RIGHT_WORDS]);
         }
         let mut at = step * D::LEFT_WORDS;
-        for r in 0..R {
+        each_row!(r of R {
             // where sums take twelve of sixteen registers, all rows' numbers loaded at once would drive them out
             if D::LANES < MAX_LANES {
                 at = in_order(at);
@@ -242,9 +263,12 @@ unsafe fn segment<D: Dot, const R: usize, const V: usize>(
             for v in 0..V {
                 totals[r][v] = dot.dot(totals[r][v], left, rights[v]);
             }
+        });
+        step += 1;
+        if step >= steps {
+            return totals;
         }
     }
-    totals
 }
 
 /// Brings sums to their place while they are in registers.
@@ -264,16 +288,20 @@ pub(super) fn finish<D: Dot, const R: usize, const V: usize>(
     let row = |r: usize| r * results.stride..r * results.stride + width;
     match results.integers {
         None => {
-            for r in 0..R {
-                let values = totals[r].map(|total| dot.floats(total, &[]));
+            each_row!(r of R {
+                // no closure: it has not the instructions of the function around it
+                let mut values = [s.splat(0.0); V];
+                for v in 0..V {
+                    values[v] = dot.floats(totals[r][v], &[]);
+                }
                 put(s, values, results, &mut to[row(r)]);
-            }
+            });
         }
         Some(integers) => {
             let corrections = &integers.corrections[..width];
             let column_scales = &integers.column_scales[..width];
             let row_scales = &integers.row_scales[..R];
-            for r in 0..R {
+            each_row!(r of R {
                 let row_scale = s.splat(row_scales[r]);
                 let mut values = [row_scale; V];
                 for v in 0..V {
@@ -283,7 +311,7 @@ pub(super) fn finish<D: Dot, const R: usize, const V: usize>(
                     values[v] = s.mul(value, row_scale);
                 }
                 put(s, values, results, &mut to[row(r)]);
-            }
+            });
         }
     }
 }
