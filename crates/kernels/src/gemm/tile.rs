@@ -148,11 +148,16 @@ pub(super) struct Tile<'a> {
 const MAX_REGISTER_ROWS: usize = 12;
 
 /// Does something for each row of a tile, without a loop: a long one is unrolled so late that the compiler leaves the sums
-/// in memory, to be cleared there, loaded before each segment and stored behind it.
+/// in memory, to be cleared there, loaded before each segment and stored behind it. (Where a row is one vector the loop is
+/// short, and where there are no vectors at all, in the portable twins, the compiler makes them of loops only.)
 macro_rules! each_row {
-    ($row:ident of $rows:ident $body:block) => {
+    ($row:ident of $rows:ident by $vectors:ident $body:block) => {
         const { assert!($rows <= MAX_REGISTER_ROWS) };
-        each_row!(@ $row $rows $body 0 1 2 3 4 5 6 7 8 9 10 11);
+        if $vectors == 1 {
+            for $row in 0..$rows $body
+        } else {
+            each_row!(@ $row $rows $body 0 1 2 3 4 5 6 7 8 9 10 11);
+        }
     };
     (@ $row:ident $rows:ident $body:block $($number:literal)*) => {
         $(if $number < $rows {
@@ -249,7 +254,7 @@ unsafe fn segment<D: Dot, const R: usize, const V: usize>(
             rights[v] = dot.right(&words[v * D::RIGHT_WORDS..(v + 1) * D::RIGHT_WORDS]);
         }
         let mut at = step * D::LEFT_WORDS;
-        each_row!(r of R {
+        each_row!(r of R by V {
             // where sums take twelve of sixteen registers, all rows' numbers loaded at once would drive them out
             if D::LANES < MAX_LANES {
                 at = in_order(at);
@@ -288,7 +293,7 @@ pub(super) fn finish<D: Dot, const R: usize, const V: usize>(
     let row = |r: usize| r * results.stride..r * results.stride + width;
     match results.integers {
         None => {
-            each_row!(r of R {
+            each_row!(r of R by V {
                 // no closure: it has not the instructions of the function around it
                 let mut values = [s.splat(0.0); V];
                 for v in 0..V {
@@ -301,7 +306,7 @@ pub(super) fn finish<D: Dot, const R: usize, const V: usize>(
             let corrections = &integers.corrections[..width];
             let column_scales = &integers.column_scales[..width];
             let row_scales = &integers.row_scales[..R];
-            each_row!(r of R {
+            each_row!(r of R by V {
                 let row_scale = s.splat(row_scales[r]);
                 let mut values = [row_scale; V];
                 for v in 0..V {
