@@ -1,7 +1,7 @@
-//! Number crunching for the encoders and the index, with the instructions that the
-//! processor at hand has.
+//! Number crunching for the encoders, the index and the resize of pictures, with the
+//! instructions that the processor at hand has.
 //!
-//! `embed` and `index` call this crate; it calls nothing of ours. Every kernel
+//! `embed`, `index` and `media` call this crate; it calls nothing of ours. Every kernel
 //! exists for each level of [`dispatch::Isa`] and is chosen at run time by a
 //! [`Cpu`], which proves that its instructions may be executed. The
 //! portable level is safe Rust and the twin that property tests hold the others to.
