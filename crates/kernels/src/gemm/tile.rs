@@ -180,6 +180,7 @@ pub(super) fn multiply<D: Dot, const R: usize, const V: usize>(
         tile.panel.len(),
         tile.segments * tile.segment_steps * step_words
     );
+    assert!(tile.segment_steps > 0);
     let mut totals = [[dot.zero(); V]; R];
     match tile.offsets {
         Offsets::Dense { stride } => {
@@ -217,7 +218,7 @@ pub(super) fn multiply<D: Dot, const R: usize, const V: usize>(
 /// Adds the products of one segment: the innermost loop.
 ///
 /// # Safety
-/// Each row must have the words of a segment, and the panel those of all segments.
+/// Each row must have the words of a segment, which are not none, and the panel those of all segments.
 #[inline(always)]
 unsafe fn segment<D: Dot, const R: usize, const V: usize>(
     dot: D,
@@ -234,8 +235,7 @@ unsafe fn segment<D: Dot, const R: usize, const V: usize>(
     let (pace, row_pace, steps) = (tile.pace, tile.row_pace, tile.segment_steps);
     let mut next_panel = tile.next_panel.wrapping_add(first * pace);
     let mut next_rows = tile.next_rows.wrapping_add(first * row_pace);
-    // at least one, or the sums in front of the loop would be kept beside those in it
-    debug_assert!(steps > 0);
+    // at least one step, or the sums in front of the loop would be kept beside those in it
     let mut step = 0;
     loop {
         prefetch::to_second_level(next_panel);
