@@ -45,7 +45,7 @@ impl Kernel for Head<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        self.transpose_keys();
+        self.transpose_keys(s);
         let count = self.span.queries.len();
         let blocks = count.div_ceil(BLOCK);
         for block in 0..blocks {
@@ -64,21 +64,28 @@ impl Kernel for Head<'_> {
 }
 
 impl Head<'_> {
-    fn transpose_keys(&mut self) {
+    /// As many keys at a time as a vector has lanes. What lies behind the last key is zeros.
+    #[inline(always)]
+    fn transpose_keys<S: Simd>(&mut self, s: S) {
         let Attention { keys, width, .. } = *self.attention;
         let stride = self.work.stride;
         let rows = self.span.keys.clone();
-        // sixteen keys at a time: what is written then is one line of each row
-        for first in (0..rows.len()).step_by(MAX_LANES) {
-            let group = (rows.len() - first).min(MAX_LANES);
-            let mut sources = [&[][..]; MAX_LANES];
-            for (i, source) in sources[..group].iter_mut().enumerate() {
-                *source = &keys.at(rows.start + first + i, self.index * width)[..width];
-            }
-            for column in 0..width {
-                let to = &mut self.work.keys[column * stride + first..][..group];
-                for (to, source) in to.iter_mut().zip(&sources) {
-                    *to = source[column];
+        for first in (0..rows.len()).step_by(S::LANES) {
+            let group = (rows.len() - first).min(S::LANES);
+            for column in (0..width).step_by(S::LANES) {
+                let columns = (width - column).min(S::LANES);
+                let mut lines = [s.splat(0.0); MAX_LANES];
+                for (i, line) in lines[..group].iter_mut().enumerate() {
+                    let key = keys.at(rows.start + first + i, self.index * width + column);
+                    *line = if columns == S::LANES {
+                        s.load(key)
+                    } else {
+                        s.load_head(&key[..columns])
+                    };
+                }
+                let lines = transpose(s, lines);
+                for (i, line) in lines[..columns].iter().enumerate() {
+                    s.store(*line, &mut self.work.keys[(column + i) * stride + first..]);
                 }
             }
         }
@@ -148,21 +155,38 @@ impl Head<'_> {
         product(s, lefts, right, width, results, width);
         for (r, factor) in factors.into_iter().enumerate() {
             let row = &mut results[r * width..][..width];
-            scale_row(s, row, factor);
             let query = span.queries.start + first + r;
             match self.target {
                 Target::Floats(to) => {
                     let start = query * self.attention.heads * width + column;
                     // SAFETY: the columns of one head in the rows of one span: no other piece has them.
-                    unsafe { to.part(start..start + width) }.copy_from_slice(row);
+                    let to = unsafe { to.part(start..start + width) };
+                    for (to, from) in to.chunks_mut(S::LANES).zip(row.chunks(S::LANES)) {
+                        s.store_head(s.mul(s.load_head(from), s.splat(factor)), to);
+                    }
                 }
                 Target::Operand(writer) => {
+                    scale_row(s, row, factor);
                     // SAFETY: as above, and heads do not share words.
                     unsafe { writer.part(self.cpu, query, column, row) };
                 }
             }
         }
     }
+}
+
+/// Exchanges rows and columns of a square of as many lines as there are lanes: perfect shuffles of the lines do it.
+#[inline(always)]
+fn transpose<S: Simd>(s: S, mut lines: [S::Floats; MAX_LANES]) -> [S::Floats; MAX_LANES] {
+    let half = S::LANES / 2;
+    for _ in 0..S::LANES.ilog2() {
+        let mut shuffled = lines;
+        for i in 0..half {
+            [shuffled[2 * i], shuffled[2 * i + 1]] = s.zip(lines[i], lines[i + half]);
+        }
+        lines = shuffled;
+    }
+    lines
 }
 
 #[inline(always)]

@@ -182,6 +182,17 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn zip(self, a: __m256, b: __m256) -> [__m256; 2] {
+        safe! {
+            // within each half of the register first
+            let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            [
+                _mm256_permute2f128_ps::<0x20>(low, high),
+                _mm256_permute2f128_ps::<0x31>(low, high),
+            ]
+        }
+    }
+    #[inline(always)]
     fn largest(self, a: __m256) -> f32 {
         safe! {
             let four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));

@@ -175,6 +175,14 @@ impl Simd for Avx512 {
         safe!(_mm512_reduce_add_ps(a))
     }
     #[inline(always)]
+    fn zip(self, a: __m512, b: __m512) -> [__m512; 2] {
+        safe! {
+            let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            let high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+            [_mm512_permutex2var_ps(a, low, b), _mm512_permutex2var_ps(a, high, b)]
+        }
+    }
+    #[inline(always)]
     fn largest(self, a: __m512) -> f32 {
         safe!(_mm512_reduce_max_ps(a))
     }

@@ -106,6 +106,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn scale(self, a: Self::Floats, n: Self::Floats) -> Self::Floats;
     /// `1 / a` for `1.0 <= |a| <= 1.7e38`, to two units in the last place; NaN stays NaN.
     fn reciprocal(self, a: Self::Floats) -> Self::Floats;
+    /// The lanes of both in turns: those of the lower halves, and those of the upper halves.
+    fn zip(self, a: Self::Floats, b: Self::Floats) -> [Self::Floats; 2];
     /// The sum of the lanes, in an order that depends on the instruction set only.
     fn sum(self, a: Self::Floats) -> f32;
     /// The largest lane; any of the lanes if one is NaN.

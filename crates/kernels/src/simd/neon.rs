@@ -157,6 +157,10 @@ impl Simd for Neon {
         safe!(vaddvq_f32(a))
     }
     #[inline(always)]
+    fn zip(self, a: float32x4_t, b: float32x4_t) -> [float32x4_t; 2] {
+        safe!([vzip1q_f32(a, b), vzip2q_f32(a, b)])
+    }
+    #[inline(always)]
     fn largest(self, a: float32x4_t) -> f32 {
         safe!(vmaxvq_f32(a))
     }

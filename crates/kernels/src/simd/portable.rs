@@ -170,6 +170,16 @@ impl Simd for Portable {
         a.0.iter().sum()
     }
     #[inline(always)]
+    fn zip(self, a: Array, b: Array) -> [Array; 2] {
+        let half = |start: usize| {
+            Array(std::array::from_fn(|i| {
+                let from = if i % 2 == 0 { &a } else { &b };
+                from.0[start + i / 2]
+            }))
+        };
+        [half(0), half(Self::LANES / 2)]
+    }
+    #[inline(always)]
     fn largest(self, a: Array) -> f32 {
         a.0.iter()
             .fold(f32::NEG_INFINITY, |m, x| if *x > m { *x } else { m })

@@ -112,6 +112,33 @@ proptest! {
     }
 }
 
+/// What two vectors of counted lanes look like zipped.
+struct Zipped;
+
+impl Kernel for Zipped {
+    type Output = Vec<f32>;
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Vec<f32> {
+        let counted: Vec<f32> = (0..2 * S::LANES).map(|lane| lane as f32).collect();
+        let (a, b) = (s.load(&counted), s.load(&counted[S::LANES..]));
+        let mut out = vec![0.0; 2 * S::LANES];
+        for (value, out) in s.zip(a, b).into_iter().zip(out.chunks_mut(S::LANES)) {
+            s.store(value, out);
+        }
+        out
+    }
+}
+
+#[test]
+fn lanes_are_zipped_in_turns() {
+    for cpu in Cpu::available() {
+        let zipped = cpu.run(Zipped);
+        let lanes = zipped.len() / 2;
+        let expected = (0..lanes).flat_map(|lane| [lane as f32, (lanes + lane) as f32]);
+        assert_eq!(zipped, expected.collect::<Vec<_>>(), "{}", cpu.isa());
+    }
+}
+
 /// The operations with their own ranges or results.
 struct Special<'a>(&'a [f32]);
 
