@@ -157,7 +157,6 @@ pub(crate) fn read(header: &Header, divisor: usize, part: &Part) -> Result<Rgb, 
     let columns = columns.start / STEP * STEP..columns.end;
     let groups = columns.start / mcu_width / LANES..columns.end.div_ceil(mcu_width * LANES);
     let mut rgb = Vec::with_capacity(length);
-    let mut line = vec![0; width * 3];
     let mut source = Source::new(header.coded);
     let mut bits = source.start();
     // A picture of so many rows has as many rows of MCUs as there are steps here: the divisor divides an MCU.
@@ -166,13 +165,12 @@ pub(crate) fn read(header: &Header, divisor: usize, part: &Part) -> Result<Rgb, 
         let is_wanted = rows.start < bottom && top < rows.end;
         let groups = if is_wanted { groups.clone() } else { 0..0 };
         bits = row.decode(&mut channels, &mut source, (bits, &groups))?;
-        if is_wanted {
-            for row in 0..bottom - top {
-                convert(&channels, row, &columns, &mut line);
-                rgb.extend_from_slice(&line);
+        for row in 0..bottom - top {
+            let start = rgb.len();
+            rgb.resize(start + width * 3, 0);
+            if is_wanted {
+                convert(&channels, row, &columns, &mut rgb[start..]);
             }
-        } else {
-            rgb.resize(bottom * width * 3, 0);
         }
     }
     source.finish_interval(bits)?;
