@@ -21,11 +21,11 @@ impl<S: Simd> Dot for Single<S> {
         self.0.splat(0.0)
     }
     #[inline(always)]
-    fn left(self, words: &[u32]) -> S::Floats {
+    fn left(self, words: &[u32], _: usize) -> S::Floats {
         self.0.splat(f32::from_bits(words[0]))
     }
     #[inline(always)]
-    fn right(self, words: &[u32]) -> S::Floats {
+    fn right(self, words: &[u32], _: usize) -> S::Floats {
         self.0.load(bytemuck::cast_slice(words))
     }
     #[inline(always)]
@@ -62,14 +62,14 @@ impl<S: Simd> Dot for Widened<S> {
         self.0.splat(0.0)
     }
     #[inline(always)]
-    fn left(self, words: &[u32]) -> [S::Floats; 2] {
+    fn left(self, words: &[u32], _: usize) -> [S::Floats; 2] {
         [
             self.0.splat(f32::from_bits(words[0])),
             self.0.splat(f32::from_bits(words[1])),
         ]
     }
     #[inline(always)]
-    fn right(self, words: &[u32]) -> [S::Floats; 2] {
+    fn right(self, words: &[u32], _: usize) -> [S::Floats; 2] {
         self.0.load_bf16_pairs(words)
     }
     #[inline(always)]

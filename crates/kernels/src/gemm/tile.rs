@@ -15,24 +15,26 @@ use crate::simd::{MAX_LANES, Simd};
 pub(super) trait Dot: Copy {
     /// Columns in a vector of sums.
     const LANES: usize;
-    /// Products in a lane and step.
+    /// Parts in which all rows take a step, because the registers do not hold the numbers of more: one or two.
+    const PARTS: usize = 1;
+    /// Products in a lane and part.
     const PRODUCTS: usize;
     /// Words of a left row in a step.
     const LEFT_WORDS: usize;
     /// Words of the panel in a step, for each vector of sums.
     const RIGHT_WORDS: usize;
-    /// A row's numbers in a step, in every lane.
+    /// A row's numbers in a part of a step, in every lane.
     type Left: Copy;
-    /// The weights of a step.
+    /// The weights of a part of a step.
     type Right: Copy;
     /// A vector of sums, of 32 bits each.
     type Sum: Copy;
 
     fn zero(self) -> Self::Sum;
-    /// Spreads exactly [`Dot::LEFT_WORDS`] words.
-    fn left(self, words: &[u32]) -> Self::Left;
-    /// Loads exactly [`Dot::RIGHT_WORDS`] words.
-    fn right(self, words: &[u32]) -> Self::Right;
+    /// Spreads a part of exactly [`Dot::LEFT_WORDS`] words.
+    fn left(self, words: &[u32], part: usize) -> Self::Left;
+    /// Loads a part of exactly [`Dot::RIGHT_WORDS`] words.
+    fn right(self, words: &[u32], part: usize) -> Self::Right;
     /// `sum + left * right`
     fn dot(self, sum: Self::Sum, left: Self::Left, right: Self::Right) -> Self::Sum;
 
@@ -245,35 +247,61 @@ unsafe fn segment<D: Dot, const R: usize, const V: usize>(
         prefetch::to_first_level(next_rows);
         next_panel = next_panel.wrapping_add(pace);
         next_rows = next_rows.wrapping_add(row_pace);
-        // SAFETY: the caller's promise.
-        let words = unsafe { std::slice::from_raw_parts(panel, step_words) };
-        // SAFETY: the end of the panel at most.
-        panel = unsafe { panel.add(step_words) };
-        let mut rights = [dot.right(&words[..D::RIGHT_WORDS]); V];
-        for v in 1..V {
-            rights[v] = dot.right(&words[v * D::RIGHT_WORDS..(v + 1) * D::RIGHT_WORDS]);
+        let at = step * D::LEFT_WORDS;
+        // no loop over the parts: see `each_row`
+        const { assert!(D::PARTS <= 2) };
+        // SAFETY: the caller's promise; at last, the end of the panel.
+        unsafe {
+            totals = add_part(dot, totals, panel, rows, at, 0);
+            if D::PARTS == 2 {
+                totals = add_part(dot, totals, panel, rows, at, 1);
+            }
+            panel = panel.add(step_words);
         }
-        let mut at = step * D::LEFT_WORDS;
-        each_row!(r of R by V {
-            // where sums take twelve of sixteen registers, all rows' numbers loaded at once would drive them out
-            if D::LANES < MAX_LANES {
-                at = in_order(at);
-            }
-            // SAFETY: the caller's promise.
-            let left = unsafe {
-                let words = rows[r].add(at);
-                std::slice::from_raw_parts(words, D::LEFT_WORDS)
-            };
-            let left = dot.left(left);
-            for v in 0..V {
-                totals[r][v] = dot.dot(totals[r][v], left, rights[v]);
-            }
-        });
         step += 1;
         if step >= steps {
             return totals;
         }
     }
+}
+
+/// Adds the products of a part of a step, whose words begin at `panel` and in each row at `at`.
+///
+/// # Safety
+/// The panel and each row must have the words of a step there.
+#[inline(always)]
+unsafe fn add_part<D: Dot, const R: usize, const V: usize>(
+    dot: D,
+    mut totals: [[D::Sum; V]; R],
+    panel: *const u32,
+    rows: [*const u32; R],
+    mut at: usize,
+    part: usize,
+) -> [[D::Sum; V]; R] {
+    // a second part loads its words again, for which there is no register either
+    let first = if part == 0 { 0 } else { in_order(0) };
+    // SAFETY: the caller's promise.
+    let words = unsafe { std::slice::from_raw_parts(panel.add(first), V * D::RIGHT_WORDS) };
+    let mut rights = [dot.right(&words[..D::RIGHT_WORDS], part); V];
+    for v in 1..V {
+        rights[v] = dot.right(&words[v * D::RIGHT_WORDS..(v + 1) * D::RIGHT_WORDS], part);
+    }
+    each_row!(r of R by V {
+        // where sums take twelve of sixteen registers, all rows' numbers loaded at once would drive them out
+        if D::LANES < MAX_LANES {
+            at = in_order(at);
+        }
+        // SAFETY: the caller's promise.
+        let left = unsafe {
+            let words = rows[r].add(at);
+            std::slice::from_raw_parts(words, D::LEFT_WORDS)
+        };
+        let left = dot.left(left, part);
+        for v in 0..V {
+            totals[r][v] = dot.dot(totals[r][v], left, rights[v]);
+        }
+    });
+    totals
 }
 
 /// Brings sums to their place while they are in registers.
@@ -355,8 +383,8 @@ pub(super) fn multiply_registers<D: Dot, const R: usize, const V: usize>(
     steps: usize,
 ) -> usize {
     let words = std::hint::black_box([0_u32; MAX_COLUMNS]);
-    let left = dot.left(&words[..D::LEFT_WORDS]);
-    let right = dot.right(&words[..D::RIGHT_WORDS]);
+    let left = dot.left(&words[..D::LEFT_WORDS], 0);
+    let right = dot.right(&words[..D::RIGHT_WORDS], 0);
     let mut totals = [[dot.zero(); V]; R];
     for _ in 0..steps {
         for r in 0..R {

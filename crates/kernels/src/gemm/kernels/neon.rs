@@ -97,14 +97,14 @@ impl Dot for Pairs {
         safe!(vdupq_n_s32(0))
     }
     #[inline(always)]
-    fn left(self, words: &[u32]) -> [int16x4_t; 2] {
+    fn left(self, words: &[u32], _: usize) -> [int16x4_t; 2] {
         safe!([
             vdup_n_s16(words[0] as i16),
             vdup_n_s16((words[0] >> 16) as i16)
         ])
     }
     #[inline(always)]
-    fn right(self, words: &[u32]) -> [int16x4_t; 2] {
+    fn right(self, words: &[u32], _: usize) -> [int16x4_t; 2] {
         assert!(words.len() >= 2);
         safe! {
             let pairs = vmovl_s8(vld1_s8(words.as_ptr().cast()));

@@ -78,14 +78,14 @@ impl Dot for Pairs {
         [0; 8]
     }
     #[inline(always)]
-    fn left(self, words: &[u32]) -> [i32; 2] {
+    fn left(self, words: &[u32], _: usize) -> [i32; 2] {
         [
             i32::from(words[0] as i16),
             i32::from((words[0] >> 16) as i16),
         ]
     }
     #[inline(always)]
-    fn right(self, words: &[u32]) -> [[i32; 2]; 8] {
+    fn right(self, words: &[u32], _: usize) -> [[i32; 2]; 8] {
         let mut out = [[0; 2]; 8];
         for (pairs, word) in out.chunks_exact_mut(2).zip(words) {
             let bytes = word.to_le_bytes().map(|byte| i32::from(byte as i8));

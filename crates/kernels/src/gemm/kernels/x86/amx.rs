@@ -397,7 +397,7 @@ fn finish_rows<D: Dot<Sum = __m512i, Right = __m512i>, const V: usize>(
     for (row, sums) in sums.chunks_exact(V * HEIGHT).enumerate() {
         let mut totals = [dot.zero(); V];
         for (total, sums) in totals.iter_mut().zip(sums.chunks_exact(HEIGHT)) {
-            *total = dot.right(sums);
+            *total = dot.right(sums, 0);
         }
         let results = Results {
             first: results.first + row * results.stride,

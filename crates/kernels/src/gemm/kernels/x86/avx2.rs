@@ -2,11 +2,11 @@
 
 use std::arch::x86_64::*;
 
-use crate::gemm::float::{Single, Widened};
+use crate::gemm::float::Single;
 use crate::gemm::kernels::{Encoding, Micro, tiles};
 use crate::gemm::operand::Layout;
 use crate::gemm::tile::Dot;
-use crate::simd::Avx2;
+use crate::simd::{Avx2, Simd};
 
 tiles!(f32_tiles, "avx2,fma";
     // SAFETY: a caller of this function has AVX2 and FMA.
@@ -42,6 +42,7 @@ const PLAIN: Micro = Micro {
 
 pub(super) static F32: Micro = PLAIN;
 
+/// Its peak is that of floats, which is what it multiplies.
 pub(super) static BF16: Micro = Micro {
     encoding: Encoding::Bf16Pairs,
     run: bf16_tiles,
@@ -72,6 +73,49 @@ macro_rules! safe {
     };
 }
 
+/// Weights in bf16, widened as they are loaded, the earlier of all pairs first: beside twelve sums there are registers for two
+/// vectors of floats and not for four, with which products took twice as long.
+#[derive(Clone, Copy)]
+struct Widened(Avx2);
+
+impl Dot for Widened {
+    const LANES: usize = 8;
+    const PARTS: usize = 2;
+    const PRODUCTS: usize = 1;
+    const LEFT_WORDS: usize = 2;
+    const RIGHT_WORDS: usize = 8;
+    type Left = __m256;
+    type Right = __m256;
+    type Sum = __m256;
+
+    #[inline(always)]
+    fn zero(self) -> __m256 {
+        self.0.splat(0.0)
+    }
+    #[inline(always)]
+    fn left(self, words: &[u32], part: usize) -> __m256 {
+        self.0.splat(f32::from_bits(words[part]))
+    }
+    #[inline(always)]
+    fn right(self, words: &[u32], part: usize) -> __m256 {
+        self.0.load_bf16_pairs(words)[part]
+    }
+    #[inline(always)]
+    fn dot(self, sum: __m256, left: __m256, right: __m256) -> __m256 {
+        self.0.mul_add(left, right, sum)
+    }
+
+    type Simd = Avx2;
+    #[inline(always)]
+    fn simd(self) -> Avx2 {
+        self.0
+    }
+    #[inline(always)]
+    fn floats(self, sum: __m256, _: &[i32]) -> __m256 {
+        sum
+    }
+}
+
 /// Two products a step and lane with `vpmaddwd`, on numbers widened to 16 bits.
 ///
 /// `vpmaddubsw` would take 8-bit numbers, but its 16-bit sums saturate: keeping it exact
@@ -93,11 +137,11 @@ impl Dot for Pairs {
         safe!(_mm256_setzero_si256())
     }
     #[inline(always)]
-    fn left(self, words: &[u32]) -> __m256i {
+    fn left(self, words: &[u32], _: usize) -> __m256i {
         safe!(_mm256_set1_epi32(words[0].cast_signed()))
     }
     #[inline(always)]
-    fn right(self, words: &[u32]) -> __m256i {
+    fn right(self, words: &[u32], _: usize) -> __m256i {
         assert!(words.len() >= 4);
         safe!(_mm256_cvtepi8_epi16(_mm_loadu_si128(words.as_ptr().cast())))
     }
@@ -139,11 +183,11 @@ impl Dot for Quads {
         safe!(_mm256_setzero_si256())
     }
     #[inline(always)]
-    fn left(self, words: &[u32]) -> __m256i {
+    fn left(self, words: &[u32], _: usize) -> __m256i {
         safe!(_mm256_set1_epi32(words[0].cast_signed()))
     }
     #[inline(always)]
-    fn right(self, words: &[u32]) -> __m256i {
+    fn right(self, words: &[u32], _: usize) -> __m256i {
         assert!(words.len() >= 8);
         safe!(_mm256_loadu_si256(words.as_ptr().cast()))
     }

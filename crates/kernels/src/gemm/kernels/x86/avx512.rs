@@ -120,11 +120,11 @@ macro_rules! word_dot {
                 safe!(_mm512_setzero_si512())
             }
             #[inline(always)]
-            fn left(self, words: &[u32]) -> __m512i {
+            fn left(self, words: &[u32], _: usize) -> __m512i {
                 safe!(_mm512_set1_epi32(words[0].cast_signed()))
             }
             #[inline(always)]
-            fn right(self, words: &[u32]) -> __m512i {
+            fn right(self, words: &[u32], _: usize) -> __m512i {
                 assert!(words.len() >= $right_words);
                 let $words = words.as_ptr();
                 safe!($load)
