@@ -26,7 +26,7 @@ mod weights;
 
 pub use self::batcher::{Priority, panic_text};
 pub use lookalike_kernels::dispatch::{CpuError, force as force_cpu};
-pub use lookalike_kernels::{Precision, step_back};
+pub use lookalike_kernels::{Gate, Precision, give_way, step_back_behind};
 
 pub use self::builtin::{NAME as BUILTIN_NAME, TEXT_NAME as BUILTIN_TEXT_NAME};
 pub use self::device::{Device, DeviceError, UnknownDevice};

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use lookalike_kernels::{Precision, dispatch};
+use lookalike_kernels::{Gate, Precision, dispatch};
 use lookalike_media::Pixels;
 use moka::sync::Cache;
 
@@ -71,6 +71,7 @@ pub struct Models {
 
 struct Inner {
     catalogue: Catalogue,
+    machines: Arc<Machines>,
     builtin: Arc<Loaded>,
     builtin_text: Arc<Loaded>,
     own: HashMap<String, Arc<Loaded>>,
@@ -124,12 +125,18 @@ impl Models {
         Ok(Self {
             inner: Arc::new(Inner {
                 catalogue,
+                machines: Arc::clone(&runtime.machines),
                 builtin,
                 builtin_text,
                 own,
                 lifts: Mutex::default(),
             }),
         })
+    }
+
+    /// To be held while somebody waits for an answer: what is ingested meanwhile stops.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.inner.machines.gate
     }
 
     /// Every model of the contract in the catalogue's order, with who serves it.

@@ -3,7 +3,7 @@
 //! Async code may block for half a millisecond; whatever may take longer comes through here. Each
 //! lane admits as many pieces of work as there are cores, so that ingestion cannot fill the
 //! blocking pool before a query gets in. Jobs run on threads of their own, which step back behind those that answer
-//! somebody. A panic becomes an error of the one who asked.
+//! somebody, and stop while the models' gate is held. A panic becomes an error of the one who asked.
 
 use std::{
     num::NonZero,
@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 
-use lookalike_embed::{panic_text, step_back};
+use lookalike_embed::{Gate, panic_text, step_back_behind};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::EngineError;
@@ -41,10 +41,12 @@ pub(crate) struct Cpu {
     storage: Arc<Semaphore>,
     cores: usize,
     storing: usize,
+    /// What jobs stop for.
+    gate: Arc<Gate>,
 }
 
 impl Cpu {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(gate: Arc<Gate>) -> Self {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let storing = STORING_AT_LEAST.max(STORING_A_CORE * cores);
         Self {
@@ -53,6 +55,7 @@ impl Cpu {
             storage: Arc::new(Semaphore::new(storing)),
             cores,
             storing,
+            gate,
         }
     }
 
@@ -91,33 +94,36 @@ impl Cpu {
                 .await
                 .map_err(EngineError::internal);
         }
-        in_background(work).await.map_err(EngineError::internal)?
+        self.in_background(work)
+            .await
+            .map_err(EngineError::internal)?
     }
-}
 
-/// What will come of work in the background.
-pub(crate) type Background<T> = oneshot::Receiver<Result<T, EngineError>>;
-
-/// Runs a job's `work` on a thread of its own, which begins at once. Starting one takes some 50 microseconds; what is worth a
-/// thread takes milliseconds.
-pub(crate) fn in_background<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Background<T> {
-    let (sender, receiver) = oneshot::channel();
-    let run =
-        move || {
-            step_back();
+    /// Runs a job's `work` on a thread of its own, which begins at once. Starting one takes some 50 microseconds; what is
+    /// worth a thread takes milliseconds.
+    pub(crate) fn in_background<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Background<T> {
+        let (sender, receiver) = oneshot::channel();
+        let gate = Arc::clone(&self.gate);
+        let run = move || {
+            step_back_behind(gate);
             let outcome = catch_unwind(AssertUnwindSafe(work));
             // Nobody waits any more for a job that was stopped.
             drop(sender.send(outcome.map_err(|panic| {
                 EngineError::internal(format!("panicked: {}", panic_text(&*panic)))
             })));
         };
-    if let Err(error) = thread::Builder::new().name("job".to_owned()).spawn(run) {
-        tracing::error!(%error, "no thread for a job");
+        if let Err(error) = thread::Builder::new().name("job".to_owned()).spawn(run) {
+            tracing::error!(%error, "no thread for a job");
+        }
+        receiver
     }
-    receiver
 }
+
+/// What will come of work in the background.
+pub(crate) type Background<T> = oneshot::Receiver<Result<T, EngineError>>;
 
 #[cfg(test)]
 mod tests {
@@ -125,7 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_error_and_frees_its_place() {
-        let cpu = Cpu::new();
+        let cpu = Cpu::new(Arc::default());
         for _ in 0..=cpu.ingest_width() {
             for lane in [Lane::Request, Lane::Ingest, Lane::Storage] {
                 let outcome: Result<(), _> = cpu.run(lane, || panic!("a bad picture")).await;

@@ -119,7 +119,7 @@ impl Engine {
 
         let stop = CancellationToken::new();
         let interrupt = CancellationToken::new();
-        let cpu = Cpu::new();
+        let cpu = Cpu::new(Arc::clone(models.gate()));
         let (opening_sender, opening) = watch::channel(Opening::Loading);
         let inner = Arc::new(Inner {
             models,

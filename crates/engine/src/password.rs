@@ -124,6 +124,8 @@ pub(crate) fn same_secret(one: &Secret, other: &Secret) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn cheap() -> Passwords {
@@ -132,7 +134,7 @@ mod tests {
                 memory_kib: 8,
                 passes: 1,
             },
-            Cpu::new(),
+            Cpu::new(Arc::default()),
         )
         .unwrap()
     }
@@ -198,7 +200,7 @@ mod tests {
                 memory_kib: 64,
                 passes: 2,
             },
-            Cpu::new(),
+            Cpu::new(Arc::default()),
         )
         .unwrap();
         assert!(dearer.matches(&Secret::new("x"), &stored).await.unwrap());
@@ -212,7 +214,7 @@ mod tests {
                     memory_kib: 0,
                     passes: 1
                 },
-                Cpu::new()
+                Cpu::new(Arc::default())
             )
             .is_err()
         );

@@ -81,19 +81,26 @@ pub fn decode(bytes: &[u8], divisor: Divisor) -> Result<Rgb, Refused> {
         columns: 0..u32::MAX,
         rows: 0..u32::MAX,
     };
-    decode_part(bytes, divisor, &all)
+    decode_part(bytes, divisor, &all, &|| ())
 }
 
 /// Decodes a part of a picture: the others of its pixels may be anything. All of its bits are read and checked.
 ///
+/// `between` is called some hundred times, every few rows: a caller who is to wait for others can do it there.
+///
 /// # Errors
 /// As [`decode`].
-pub fn decode_part(bytes: &[u8], divisor: Divisor, part: &Part) -> Result<Rgb, Refused> {
+pub fn decode_part(
+    bytes: &[u8],
+    divisor: Divisor,
+    part: &Part,
+    between: &dyn Fn(),
+) -> Result<Rgb, Refused> {
     let header = header::read(bytes)?;
     let divisor = match divisor {
         Divisor::Two => 2,
         Divisor::Four => 4,
         Divisor::Eight => 8,
     };
-    scan::read(&header, divisor, part)
+    scan::read(&header, divisor, part, between)
 }

@@ -110,7 +110,12 @@ struct Place {
 }
 
 /// Decodes the scan at `1 / divisor` of its sides, `part` of its pixels at least; `divisor` is 2, 4 or 8.
-pub(crate) fn read(header: &Header, divisor: usize, part: &Part) -> Result<Rgb, Refused> {
+pub(crate) fn read(
+    header: &Header,
+    divisor: usize,
+    part: &Part,
+    between: &dyn Fn(),
+) -> Result<Rgb, Refused> {
     let (across, down) = header.sampling;
     let mcus = (header.width as usize).div_ceil(8 * across);
     let mut channels: Vec<Channel> = Vec::new();
@@ -161,6 +166,7 @@ pub(crate) fn read(header: &Header, divisor: usize, part: &Part) -> Result<Rgb, 
     let mut bits = source.start();
     // A picture of so many rows has as many rows of MCUs as there are steps here: the divisor divides an MCU.
     for top in (0..height).step_by(mcu_height) {
+        between();
         let bottom = height.min(top + mcu_height);
         let is_wanted = rows.start < bottom && top < rows.end;
         let groups = if is_wanted { groups.clone() } else { 0..0 };

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use lookalike_jpeg::{Divisor, Part, Refused, decode, decode_part, sides};
@@ -122,7 +123,9 @@ proptest! {
             columns: narrow(&columns),
             rows: narrow(&rows),
         };
-        let found = decode_part(&file, divisor, &part).unwrap();
+        let pauses = Cell::new(0);
+        let found = decode_part(&file, divisor, &part, &|| pauses.set(pauses.get() + 1)).unwrap();
+        prop_assert!(pauses.get() >= height.div_ceil(16), "every 16 rows at least");
         prop_assert_eq!((found.width, found.height), (whole.width, whole.height));
         prop_assert_eq!(found.pixels.len(), whole.pixels.len());
         let line = whole.width as usize * 3;

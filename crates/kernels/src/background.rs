@@ -1,4 +1,30 @@
-//! Threads that nobody waits for give way to those that answer somebody.
+//! Threads that nobody waits for give way to those that answer somebody: the system prefers the others, and where
+//! [`give_way`] is called they stop while a [`Gate`] is held.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::gate::Gate;
+
+thread_local! {
+    static BEHIND: RefCell<Option<Arc<Gate>>> = const { RefCell::new(None) };
+}
+
+/// Lets the system prefer other threads to the calling one, as [`step_back`], and makes its calls of [`give_way`] wait for `gate`.
+pub fn step_back_behind(gate: Arc<Gate>) {
+    step_back();
+    BEHIND.set(Some(gate));
+}
+
+/// To be called about once in a fraction of a millisecond by work that may be done in the background, holding no lock:
+/// [passes](Gate::pass) the gate that the calling thread stepped back behind, if it did.
+pub fn give_way() {
+    BEHIND.with_borrow(|gate| {
+        if let Some(gate) = gate {
+            gate.pass();
+        }
+    });
+}
 
 /// Steps of `nice` that work in the background takes: beside a busy thread that has taken none it gets a tenth of a core.
 #[cfg(target_os = "linux")]
@@ -54,6 +80,8 @@ struct SchedulingAttributes {
 
 #[cfg(all(test, target_os = "linux", not(miri)))]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     fn priority() -> libc::c_int {
@@ -64,14 +92,33 @@ mod tests {
     #[test]
     fn only_the_thread_and_those_that_it_starts_step_back() {
         let before = priority();
-        let (stepped, inherited) = std::thread::spawn(|| {
+        let (stepped, inherited) = thread::spawn(|| {
             step_back();
-            (priority(), std::thread::spawn(priority).join())
+            (priority(), thread::spawn(priority).join())
         })
         .join()
         .expect("nothing panics");
         assert_eq!(stepped, (before + NICE).min(19));
         assert_eq!(inherited.expect("nothing panics"), stepped);
         assert_eq!(priority(), before);
+    }
+
+    #[test]
+    fn a_thread_gives_way_behind_its_gate_only() {
+        let gate = Arc::new(Gate::new());
+        let held = gate.hold();
+        give_way();
+        let behind = {
+            let gate = Arc::clone(&gate);
+            thread::spawn(move || {
+                step_back_behind(Arc::clone(&gate));
+                give_way();
+                gate.is_held()
+            })
+        };
+        thread::sleep(std::time::Duration::from_millis(20));
+        assert!(!behind.is_finished());
+        drop(held);
+        assert!(!behind.join().expect("nothing panics"));
     }
 }

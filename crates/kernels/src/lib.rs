@@ -48,7 +48,7 @@ mod testing;
 
 pub use activation::Activation;
 pub use attention::{Attention, Span, Tokens};
-pub use background::step_back;
+pub use background::{give_way, step_back, step_back_behind};
 pub use dispatch::{Cpu, CpuError, Isa};
 pub use gate::{Gate, Held};
 pub use gemm::{

@@ -132,7 +132,7 @@ fn decode(criterion: &mut Criterion) {
             };
             group.bench_function("own/2, centre", |bencher| {
                 bencher.iter(|| {
-                    lookalike_jpeg::decode_part(black_box(jpeg), Divisor::Two, &part)
+                    lookalike_jpeg::decode_part(black_box(jpeg), Divisor::Two, &part, &|| ())
                         .expect("sound")
                 });
             });

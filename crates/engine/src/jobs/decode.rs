@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use lookalike_embed::{PreparedImage, ServedModel};
+use lookalike_embed::{PreparedImage, ServedModel, give_way};
 use lookalike_media::{ImageFormat, ImageLimits, Member, Picture};
 
 use super::{EntryFailure, commit::Indexed, source::Unpacked};
@@ -96,6 +96,7 @@ impl Decoder {
             Ok(picture) => picture,
             Err(error) => return Err(refused(name, "decode", &error)),
         };
+        give_way();
         let prepared = (!self.dry_run).then(|| self.model.prepare(&pixels));
         Ok(Seen {
             file_name,

@@ -13,6 +13,7 @@ use std::{
 };
 
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use lookalike_embed::give_way;
 use tokio::sync::mpsc;
 
 use super::{Usage, commit::Ending, failure, running::RunningJob, source};
@@ -20,7 +21,7 @@ use crate::{
     clock,
     collection::Collection,
     config::Stage,
-    cpu::{Lane, in_background},
+    cpu::Lane,
     engine::Inner,
     error::{EngineError, Subject},
     objects::Pinned,
@@ -247,7 +248,7 @@ fn read(inner: &Inner, file: &Arc<Pinned>) -> mpsc::Receiver<std::io::Result<Par
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     let max_line_bytes = inner.config.limits.max_rows_bytes;
     let file = Arc::clone(file);
-    let reading = in_background(move || {
+    let reading = inner.cpu.in_background(move || {
         if let Err(error) = read_blocking(&file, max_line_bytes, &sender) {
             // Nobody listens any more only when the job was stopped.
             drop(sender.blocking_send(Err(error)));
@@ -266,6 +267,7 @@ fn read_blocking(
     let mut reader = BufReader::with_capacity(1 << 20, file.open_blocking()?);
     let mut next = 1;
     loop {
+        give_way();
         let mut text = Vec::with_capacity(PART_BYTES);
         let mut lines = 0;
         let mut is_last = false;

@@ -11,6 +11,7 @@ use std::{
     },
 };
 
+use lookalike_embed::give_way;
 use lookalike_media::{ArchiveError, Member};
 use md5::{Digest as _, Md5};
 use tokio::sync::mpsc;
@@ -19,7 +20,7 @@ use url::Url;
 use super::checksum;
 use crate::{
     config::Stage,
-    cpu::{Background, Lane, in_background},
+    cpu::{Background, Lane},
     engine::Inner,
     error::EngineError,
     name::ObjectId,
@@ -120,8 +121,8 @@ pub(super) fn unpack(
     counts: Arc<Counts>,
     members: mpsc::Sender<Unpacked>,
 ) -> Background<Result<(), ArchiveError>> {
-    let (inner, job) = (Arc::clone(inner), job.clone());
-    in_background(move || {
+    let (cpu, inner, job) = (inner.cpu.clone(), Arc::clone(inner), job.clone());
+    cpu.in_background(move || {
         let file = source.open_blocking().map_err(ArchiveError::Io)?;
         let reader = WhileWanted {
             file,
@@ -193,6 +194,7 @@ impl Read for WhileWanted {
         if self.wanted.is_closed() {
             return Err(io::Error::other("the job was stopped"));
         }
+        give_way();
         self.file.read(buffer)
     }
 }

@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use fs_err as fs;
+use lookalike_embed::give_way;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
@@ -66,6 +67,7 @@ impl ObjectWriter {
         self.reserved += length;
         self.written += length;
         for piece in bytes.chunks(PIECE_BYTES) {
+            give_way();
             self.sha256.update(piece);
             match &mut self.sink {
                 Sink::File(file) => file.write_all(piece).map_err(storage_error)?,

@@ -116,6 +116,7 @@ impl Engine {
         query: QueryRows,
     ) -> Result<RowsResult, EngineError> {
         let inner = &self.inner;
+        let _held = inner.models.gate().hold();
         let row = inner.open_collection(access, &query.collection).await?;
         let window = Window::checked(query.top_k, query.offset)?;
         let fields = shown_fields(&row.collection.columns, &query.metadata_fields)?;

@@ -4,6 +4,7 @@
 //! takes the kinds of JPEG that photos come in; for others, and for anything damaged, those decoders do what they always did.
 
 use lookalike_jpeg::{Divisor, Part};
+use lookalike_kernels::give_way;
 
 use super::Size;
 use crate::Pixels;
@@ -22,7 +23,7 @@ pub(super) fn decode(bytes: &[u8], sides: (u32, u32), size: Size) -> Option<Pixe
     }
     let (columns, rows) = size.kept((sides.0 / by, sides.1 / by));
     let part = Part { columns, rows };
-    let picture = lookalike_jpeg::decode_part(bytes, divisor, &part).ok()?;
+    let picture = lookalike_jpeg::decode_part(bytes, divisor, &part, &give_way).ok()?;
     debug_assert_eq!((picture.width * by, picture.height * by), sides);
     Some(Pixels {
         width: picture.width,
