@@ -1,8 +1,8 @@
 //! Lets the work of one machine go before that of another.
 //!
 //! A server answers queries while it ingests photos. Work that holds a [`Gate`] makes the pools that were
-//! given it stop before their next piece, a fraction of a millisecond later, so that the cores are free. It costs
-//! them nothing but a look at a counter for each piece.
+//! given it, and the threads that stepped back behind it, stop before their next piece, a fraction of a millisecond
+//! later, so that the cores are free. It costs them nothing but a look at a counter for each piece.
 //!
 //! Who waits looks again each millisecond and is not woken by whoever opens the gate: threads that wake up in the last
 //! moment of a query, having slept for all of it, would get the core before the query's own, until the kernel's next
