@@ -86,7 +86,7 @@ pub fn decode(bytes: &[u8], divisor: Divisor) -> Result<Rgb, Refused> {
 
 /// Decodes a part of a picture: the others of its pixels may be anything. All of its bits are read and checked.
 ///
-/// `between` is called some hundred times, every few rows: a caller who is to wait for others can do it there.
+/// `between` is called every 8 or 16 rows of the file: a caller who is to wait for others can do it there.
 ///
 /// # Errors
 /// As [`decode`].

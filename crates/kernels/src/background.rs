@@ -81,6 +81,7 @@ struct SchedulingAttributes {
 #[cfg(all(test, target_os = "linux", not(miri)))]
 mod tests {
     use std::thread;
+    use std::time::Duration;
 
     use super::*;
 
@@ -105,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_thread_gives_way_behind_its_gate_only() {
-        let gate = Arc::new(Gate::new());
+        let gate = Arc::new(Gate::with_patience(Duration::MAX));
         let held = gate.hold();
         give_way();
         let behind = {
@@ -116,7 +117,7 @@ mod tests {
                 gate.is_held()
             })
         };
-        thread::sleep(std::time::Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20));
         assert!(!behind.is_finished());
         drop(held);
         assert!(!behind.join().expect("nothing panics"));

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 /// Between two looks of one who waits.
 const LOOK: Duration = Duration::from_millis(1);
 /// The longest that anybody waits, and how long all may then go on, whoever holds the gate.
-const PATIENCE: Duration = Duration::from_millis(200);
-const TURN: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_secs(1);
+const TURN: Duration = Duration::from_millis(250);
 
 /// See the module.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Gate {
         Self::default()
     }
 
-    fn with_patience(patience: Duration) -> Self {
+    pub(crate) fn with_patience(patience: Duration) -> Self {
         Self {
             holders: AtomicUsize::new(0),
             made: Instant::now(),
@@ -59,7 +59,7 @@ impl Gate {
         Held(self)
     }
 
-    /// Waits while anybody holds it, but a fifth of a second at most.
+    /// Waits while anybody holds it, but a second at most.
     #[inline]
     pub fn pass(&self) {
         if self.is_held() {

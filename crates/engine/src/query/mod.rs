@@ -179,7 +179,7 @@ impl Engine {
     ) -> Result<QueryResult, EngineError> {
         let inner = &self.inner;
         // an image may have to be fetched, which takes as long as some other server likes
-        let _held = (query.image.is_none()).then(|| inner.models.gate().hold());
+        let _held = query.image.is_none().then(|| inner.models.gate().hold());
         let row = inner
             .open_document_collection(access, &query.collection)
             .await?;
