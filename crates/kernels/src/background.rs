@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_thread_gives_way_behind_its_gate_only() {
-        let gate = Arc::new(Gate::with_patience(Duration::MAX));
+        let gate = Arc::new(Gate::with_patience(None));
         let held = gate.hold();
         give_way();
         let behind = {
