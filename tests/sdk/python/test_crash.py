@@ -188,7 +188,11 @@ def test_sigterm_answers_what_it_has_begun_to_read_and_keeps_the_jobs(tmp_path):
     connection.putrequest("POST", "/")
     connection.putheader("Content-Type", "application/x-www-form-urlencoded")
     connection.putheader("Content-Length", "20")
-    connection.endheaders(b"Action=Describe")
+    # Answered when the body is asked for. A connection that nobody has accepted yet would be reset.
+    connection.putheader("Expect", "100-continue")
+    connection.endheaders()
+    assert connection.sock.recv(100).startswith(b"HTTP/1.1 100 ")
+    connection.send(b"Action=Describe")
     code = []
     ending = threading.Thread(target=lambda: code.append(server.terminate()))
     ending.start()
