@@ -13,7 +13,6 @@ use std::{
 };
 
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use lookalike_embed::give_way;
 use tokio::sync::mpsc;
 
 use super::{Usage, commit::Ending, failure, running::RunningJob, source};
@@ -267,7 +266,6 @@ fn read_blocking(
     let mut reader = BufReader::with_capacity(1 << 20, file.open_blocking()?);
     let mut next = 1;
     loop {
-        give_way();
         let mut text = Vec::with_capacity(PART_BYTES);
         let mut lines = 0;
         let mut is_last = false;

@@ -11,7 +11,6 @@ use std::{
     },
 };
 
-use lookalike_embed::give_way;
 use lookalike_media::{ArchiveError, Member};
 use md5::{Digest as _, Md5};
 use tokio::sync::mpsc;
@@ -194,7 +193,6 @@ impl Read for WhileWanted {
         if self.wanted.is_closed() {
             return Err(io::Error::other("the job was stopped"));
         }
-        give_way();
         self.file.read(buffer)
     }
 }

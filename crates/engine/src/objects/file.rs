@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use lookalike_embed::give_way;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::Objects;
@@ -89,6 +90,7 @@ impl ObjectReader {
 
 impl Read for ObjectReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        give_way();
         match self {
             Self::File(file) => file.read(buffer),
             Self::Memory(cursor) => Read::read(cursor, buffer),
