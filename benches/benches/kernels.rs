@@ -8,8 +8,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lookalike_kernels::image::{Depthwise, Grid, Padding, Window};
 use lookalike_kernels::score::{Bf16, Rows, score};
 use lookalike_kernels::{
-    Activation, Attention, Convolution, Form, LayerNorm, Layout, Machine, Operand, Output, Packer,
-    Precision, Shape, Span, Tokens, dispatch, softmax,
+    Activation, Attention, Convolution, Form, LayerNorm, Layout, Machine, Numbers, Operand, Output,
+    Packer, Precision, Shape, Span, Tokens, dispatch, softmax,
 };
 
 /// Tokens of a picture, and of a text.
@@ -127,20 +127,23 @@ fn attention(criterion: &mut Criterion) {
             first: i * columns,
         };
         let spans = Span::whole([tokens]);
-        let attention = Attention {
-            heads,
-            width,
-            queries: part(0),
-            keys: part(1),
-            values: part(2),
-            spans: &spans,
-            causal,
-        };
         let mut results = vec![0.0; tokens * columns];
         group.throughput(elements(2 * tokens * tokens * columns));
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| black_box(&attention).apply(&machine, &mut results));
-        });
+        for numbers in [Numbers::F32, Numbers::Bf16] {
+            let attention = Attention {
+                heads,
+                width,
+                queries: part(0),
+                keys: part(1),
+                values: part(2),
+                spans: &spans,
+                causal,
+                numbers,
+            };
+            group.bench_function(format!("{name}_{numbers:?}").to_lowercase(), |bencher| {
+                bencher.iter(|| black_box(&attention).apply(&machine, &mut results));
+            });
+        }
     }
     group.finish();
 }

@@ -141,15 +141,18 @@ fn amx() -> bool {
     }
 }
 
-/// Whether the processor calls itself `GenuineIntel`.
+/// Whether the processor calls itself `GenuineIntel`. Asked once: a virtual machine is left for each answer.
 fn is_made_by_intel() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        let leaf = std::arch::x86_64::__cpuid(0);
-        [leaf.ebx, leaf.edx, leaf.ecx]
-            .map(u32::to_le_bytes)
-            .as_flattened()
-            == b"GenuineIntel"
+        static IS: OnceLock<bool> = OnceLock::new();
+        *IS.get_or_init(|| {
+            let leaf = std::arch::x86_64::__cpuid(0);
+            [leaf.ebx, leaf.edx, leaf.ecx]
+                .map(u32::to_le_bytes)
+                .as_flattened()
+                == b"GenuineIntel"
+        })
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
@@ -238,6 +241,12 @@ impl Cpu {
     /// The level whose instructions may be executed.
     pub const fn isa(self) -> Isa {
         self.isa
+    }
+
+    /// Whether a vector of bf16 products takes no longer than one of floats, which are half as many: on Intel's processors it
+    /// takes four times as long, and AMX, which is faster, is for large products.
+    pub(crate) fn multiplies_bf16_faster(self) -> bool {
+        self.isa == Isa::Avx512Bf16 && self.isa.pays()
     }
 
     /// Whether bf16 products are an instruction of their own, twice as fast as f32.

@@ -47,7 +47,7 @@ mod softmax;
 mod testing;
 
 pub use activation::Activation;
-pub use attention::{Attention, Span, Tokens};
+pub use attention::{Attention, Numbers, Span, Tokens};
 pub use background::{give_way, step_back, step_back_behind};
 pub use dispatch::{Cpu, CpuError, Isa};
 pub use gate::{Gate, Held};

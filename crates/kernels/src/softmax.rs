@@ -24,7 +24,7 @@ impl Kernel for Row<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let total = exponentials(s, self.0, 1.0);
+        let total = exponentials(s, self.0, self.0.len(), 1.0);
         let factor = s.splat(1.0 / total);
         let mut chunks = self.0.chunks_exact_mut(S::LANES);
         for chunk in &mut chunks {
@@ -37,36 +37,41 @@ impl Kernel for Row<'_> {
     }
 }
 
-/// Replaces each `x` by `e^(scale (x - largest))` and answers the sum of these: a softmax
-/// but for the division. The sum is NaN if an element is NaN or `+∞`.
+/// Replaces each `x` of the first `count` by `e^(scale (x - largest))` and the others by zeros, and answers the sum: a softmax
+/// but for the division. The sum is NaN if one of the first is NaN or `+∞`.
 #[inline(always)]
-pub(crate) fn exponentials<S: Simd>(s: S, row: &mut [f32], scale: f32) -> f32 {
-    let mut largest = s.splat(f32::NEG_INFINITY);
-    let mut chunks = row.chunks_exact(S::LANES);
+pub(crate) fn exponentials<S: Simd>(s: S, row: &mut [f32], count: usize, scale: f32) -> f32 {
+    let nothing = s.splat(f32::NEG_INFINITY);
+    let mut largest = nothing;
+    let mut chunks = row[..count].chunks_exact(S::LANES);
     for chunk in &mut chunks {
+        // in this order a NaN is passed over
         largest = s.max(s.load(chunk), largest);
     }
-    let largest = chunks
-        .remainder()
-        .iter()
-        .fold(s.largest(largest), |m, x| if *x > m { *x } else { m });
+    let tail = s.load_before(chunks.remainder(), nothing);
+    let largest = s.splat(s.largest(s.max(tail, largest)));
 
-    let (largest, scale) = (s.splat(largest), s.splat(scale));
+    let scale = s.splat(scale);
     let mut sum = s.splat(0.0);
-    let mut chunks = row.chunks_exact_mut(S::LANES);
-    for chunk in &mut chunks {
+    let behind = count % S::LANES;
+    let (whole, rest) = row.split_at_mut(count - behind);
+    for chunk in whole.chunks_exact_mut(S::LANES) {
         let value = exp(s, s.mul(s.sub(s.load(chunk), largest), scale));
         sum = s.add(sum, value);
         s.store(value, chunk);
     }
-    let mut total = s.sum(sum);
-    let tail = chunks.into_remainder();
-    let value = exp(s, s.mul(s.sub(s.load_head(tail), largest), scale));
-    s.store_head(value, tail);
-    for x in tail {
-        total += *x;
+    let mut rest = rest.chunks_mut(S::LANES);
+    if behind > 0
+        && let Some(chunk) = rest.next()
+    {
+        let value = s.keep(exp(s, s.mul(s.sub(tail, largest), scale)), behind);
+        sum = s.add(sum, value);
+        s.store_head(value, chunk);
     }
-    total
+    for chunk in rest {
+        s.store_head(s.splat(0.0), chunk);
+    }
+    s.sum(sum)
 }
 
 #[cfg(test)]

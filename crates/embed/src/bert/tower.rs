@@ -2,8 +2,8 @@
 //! one of its text, and texts lie back to back without padding.
 
 use lookalike_kernels::{
-    Activation, Attention, LayerNorm, Linear, Machine, Operand, Output, Packer, Precision, Scratch,
-    Shape, Span, Tokens,
+    Activation, Attention, LayerNorm, Linear, Machine, Numbers, Operand, Output, Packer, Precision,
+    Scratch, Shape, Span, Tokens,
 };
 
 use super::config::{Config, Pooling};
@@ -155,6 +155,7 @@ impl Tower {
                 values: part(2),
                 spans: &spans,
                 causal: false,
+                numbers: Numbers::fastest(machine.cpu, layer.out.precision()),
             };
             attention.apply_to_operand(machine, layer.out.layout(), narrow);
             sums.copy_from_slice(x);

@@ -3,16 +3,20 @@
 //!
 //! A piece of work is one head of one sequence: its keys are transposed once, then a few
 //! queries at a time are multiplied with all keys, turned into weights, and multiplied
-//! with all values, without leaving the first level of cache. Everything is f32.
+//! with all values, without leaving the first level of cache.
 
 mod head;
 
 use std::ops::Range;
 
-use crate::gemm::{Layout, Operand, Writer};
+use crate::dispatch::Cpu;
+use crate::gemm::{Layout, Operand, Precision, Writer};
 use crate::machine::Machine;
-use crate::memory::Shared;
+use crate::memory::{Shared, prefetch};
 use head::{Head, Work};
+
+/// Floats in a line of cache.
+const LINE_FLOATS: usize = 16;
 
 /// Columns of a matrix that hold a vector for each token, head after head.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +36,15 @@ impl<'a> Tokens<'a> {
         &self.rows[row * self.stride + self.first + column..]
     }
 
+    /// Asks for the elements of `row` from column `column` on, before they are needed.
+    #[inline(always)]
+    fn ask(&self, row: usize, column: usize, width: usize) {
+        let row = self.at(row, column);
+        for line in row[..width].chunks(LINE_FLOATS) {
+            prefetch::to_second_level(line.as_ptr().cast());
+        }
+    }
+
     fn assert_holds(&self, rows: usize, columns: usize) {
         let last = rows.checked_sub(1);
         assert!(
@@ -39,6 +52,26 @@ impl<'a> Tokens<'a> {
                 && self.first + columns <= self.stride,
             "{rows} rows of {columns} columns"
         );
+    }
+}
+
+/// What the two products of an attention are made of; the softmax between them and all sums are f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbers {
+    /// Floats.
+    F32,
+    /// Floats rounded to bf16 where they are read, two products at a time.
+    Bf16,
+}
+
+impl Numbers {
+    /// The fastest of a model whose layers are of `precision`: bf16 only where it costs no exactness that the layers have.
+    pub fn fastest(cpu: Cpu, precision: Precision) -> Self {
+        if precision != Precision::F32 && cpu.multiplies_bf16_faster() {
+            Self::Bf16
+        } else {
+            Self::F32
+        }
     }
 }
 
@@ -99,6 +132,8 @@ pub struct Attention<'a> {
     pub spans: &'a [Span],
     /// Whether a query sees only its own and earlier keys; the last query sees all.
     pub causal: bool,
+    /// What is multiplied.
+    pub numbers: Numbers,
 }
 
 impl Attention<'_> {
@@ -157,12 +192,15 @@ impl Attention<'_> {
         let Some(longest) = longest else { return };
         let pieces = self.spans.len() * self.heads;
         machine.pool.run_ranges(pieces, 1, |range| {
-            let mut work = Work::new(longest, self.width);
-            for piece in range {
+            let mut work = Work::new(self.numbers, longest, self.width);
+            let place = |piece| (&self.spans[piece / self.heads], piece % self.heads);
+            for piece in range.clone() {
+                let (span, index) = place(piece);
                 machine.cpu.run(Head {
                     attention: self,
-                    span: &self.spans[piece / self.heads],
-                    index: piece % self.heads,
+                    span,
+                    index,
+                    next: (piece + 1 < range.end).then(|| place(piece + 1)),
                     target,
                     work: &mut work,
                     cpu: machine.cpu,

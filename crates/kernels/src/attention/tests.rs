@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::dispatch::Cpu;
+use crate::simd::bf16_bits;
 use crate::testing::Random;
 
 #[derive(Clone, Debug)]
@@ -12,9 +13,13 @@ struct Problem {
     width: usize,
     lengths: Vec<usize>,
     causal: bool,
+    numbers: Numbers,
     /// Queries, keys and values of each token, side by side.
     packed: Vec<f32>,
 }
+
+/// No number of a problem is larger.
+const LARGEST: f32 = 3.0;
 
 impl Problem {
     fn new(heads: usize, width: usize, lengths: Vec<usize>, causal: bool, seed: u64) -> Self {
@@ -22,15 +27,30 @@ impl Problem {
         let mut packed = Random::new(seed).floats(tokens * 3 * heads * width);
         // enough spread that the weights differ
         for x in &mut packed {
-            *x *= 3.0;
+            *x *= LARGEST;
         }
         Self {
             heads,
             width,
             lengths,
             causal,
+            numbers: Numbers::F32,
             packed,
         }
+    }
+
+    fn with(self, numbers: Numbers) -> Self {
+        Self { numbers, ..self }
+    }
+
+    /// How far a result may be from [`Problem::exact`].
+    fn tolerance(&self) -> f64 {
+        let weights = match self.numbers {
+            Numbers::F32 => 0.0,
+            // half a unit of the eight bits of a weight
+            Numbers::Bf16 => f64::from(LARGEST) / 512.0,
+        };
+        5e-5 + weights
     }
 
     fn attention<'a>(&'a self, spans: &'a [Span]) -> Attention<'a> {
@@ -48,6 +68,7 @@ impl Problem {
             values: part(2 * columns),
             spans,
             causal: self.causal,
+            numbers: self.numbers,
         }
     }
 
@@ -62,7 +83,11 @@ impl Problem {
     fn exact(&self) -> Vec<f64> {
         let columns = self.heads * self.width;
         let at = |row: usize, part: usize, column: usize| {
-            f64::from(self.packed[row * 3 * columns + part * columns + column])
+            let number = self.packed[row * 3 * columns + part * columns + column];
+            f64::from(match self.numbers {
+                Numbers::F32 => number,
+                Numbers::Bf16 => f32::from_bits(u32::from(bf16_bits(number)) << 16),
+            })
         };
         let mut out = Vec::new();
         let mut first = 0;
@@ -97,10 +122,11 @@ fn problems() -> impl Strategy<Value = Problem> {
         1..=widest,
         prop::collection::vec(1..=longest, 1..4),
         any::<bool>(),
+        prop_oneof![Just(Numbers::F32), Just(Numbers::Bf16)],
         any::<u64>(),
     )
-        .prop_map(|(heads, width, lengths, causal, seed)| {
-            Problem::new(heads, width, lengths, causal, seed)
+        .prop_map(|(heads, width, lengths, causal, numbers, seed)| {
+            Problem::new(heads, width, lengths, causal, seed).with(numbers)
         })
 }
 
@@ -113,7 +139,8 @@ proptest! {
         for cpu in Cpu::available() {
             let got = problem.run(&Machine::new(cpu, 1));
             for (got, want) in got.iter().zip(&want) {
-                prop_assert!((f64::from(*got) - want).abs() < 5e-5, "{}: {got} {want}", cpu.isa());
+                let error = (f64::from(*got) - want).abs();
+                prop_assert!(error < problem.tolerance(), "{}: {got} {want}", cpu.isa());
             }
             prop_assert_eq!(&problem.run(&Machine::new(cpu, 3)), &got);
         }
@@ -171,8 +198,12 @@ proptest! {
 
 #[test]
 fn operands_hold_the_encoded_results() {
-    for (width, causal) in [(16, false), (7, true)] {
-        let problem = Problem::new(2, width, vec![5, 1, 9], causal, 3);
+    for (width, causal, numbers) in [
+        (16, false, Numbers::F32),
+        (7, true, Numbers::F32),
+        (7, true, Numbers::Bf16),
+    ] {
+        let problem = Problem::new(2, width, vec![5, 1, 9], causal, 3).with(numbers);
         let spans = Span::whole(problem.lengths.iter().copied());
         for cpu in Cpu::available() {
             let machine = Machine::new(cpu, 2);
@@ -196,12 +227,19 @@ fn clips_shapes_are_close_to_exact() {
     }
     let image = Problem::new(3, 64, vec![50, 50], false, 1);
     let text = Problem::new(2, 64, vec![77, 12], true, 2);
-    for problem in [image, text] {
+    let problems = [image, text];
+    let both = [Numbers::F32, Numbers::Bf16];
+    for problem in both
+        .map(|numbers| problems.clone().map(|problem| problem.with(numbers)))
+        .into_iter()
+        .flatten()
+    {
         let want = problem.exact();
         for cpu in Cpu::available() {
             let got = problem.run(&Machine::new(cpu, 2));
             for (got, want) in got.iter().zip(&want) {
-                assert!((f64::from(*got) - want).abs() < 5e-5, "{}", cpu.isa());
+                let error = (f64::from(*got) - want).abs();
+                assert!(error < problem.tolerance(), "{}: {error}", cpu.isa());
             }
         }
     }
@@ -212,8 +250,11 @@ fn a_nan_stays_in_its_sequence_and_head() {
     // value of head 1 of token 2 of the second sequence
     let mut problem = Problem::new(2, 8, vec![3, 4, 2], true, 9);
     problem.packed[(3 + 2) * 48 + 32 + 8] = f32::NAN;
-    for cpu in Cpu::available() {
-        let out = problem.run(&Machine::new(cpu, 1));
+    for (cpu, numbers) in Cpu::available()
+        .into_iter()
+        .flat_map(|cpu| [(cpu, Numbers::F32), (cpu, Numbers::Bf16)])
+    {
+        let out = problem.clone().with(numbers).run(&Machine::new(cpu, 1));
         for (i, x) in out.iter().enumerate() {
             let (row, column) = (i / 16, i % 16);
             let sees = column == 8 && (row == 5 || row == 6);

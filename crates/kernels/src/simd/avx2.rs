@@ -36,6 +36,16 @@ macro_rules! safe {
     };
 }
 
+/// Ones in the first `count` lanes.
+#[inline(always)]
+fn head(count: usize) -> __m256i {
+    assert!(count <= LANES);
+    safe! {
+        let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes)
+    }
+}
+
 impl Simd for Avx2 {
     const LANES: usize = LANES;
     type Floats = __m256;
@@ -51,9 +61,19 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn load_head(self, from: &[f32]) -> __m256 {
-        let mut whole = [0.0; LANES];
-        whole[..from.len()].copy_from_slice(from);
-        self.load(&whole)
+        let mask = head(from.len());
+        safe!(_mm256_maskload_ps(from.as_ptr(), mask))
+    }
+    #[inline(always)]
+    fn load_before(self, from: &[f32], behind: __m256) -> __m256 {
+        let value = self.load_head(from);
+        let mask = head(from.len());
+        safe!(_mm256_blendv_ps(behind, value, _mm256_castsi256_ps(mask)))
+    }
+    #[inline(always)]
+    fn keep(self, value: __m256, count: usize) -> __m256 {
+        let mask = head(count);
+        safe!(_mm256_and_ps(value, _mm256_castsi256_ps(mask)))
     }
     #[inline(always)]
     fn load_integers(self, a: &[i32], b: &[i32]) -> __m256 {

@@ -2,17 +2,20 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Simd};
+use super::{Kernel, Simd, simulated};
 
 const LANES: usize = 16;
 
-/// Proof that AVX-512 F, BW, DQ and VL may be executed: only [`run`] makes one.
+/// Proof that AVX-512 F, BW, DQ and VL may be executed, and, with `BF16`, AVX512-BF16.
 #[derive(Clone, Copy, Debug)]
-pub struct Avx512(());
+pub struct Level<const BF16: bool>(());
 
-impl Avx512 {
+/// Without instructions for bf16.
+pub type Avx512 = Level<false>;
+
+impl<const BF16: bool> Level<BF16> {
     /// # Safety
-    /// The processor must have AVX-512 F, BW, DQ and VL.
+    /// The processor must have these instructions.
     pub(crate) unsafe fn proven() -> Self {
         Self(())
     }
@@ -24,7 +27,16 @@ impl Avx512 {
 /// The processor must have AVX-512 F, BW, DQ and VL.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Avx512(()))
+    kernel.run(Level::<false>(()))
+}
+
+/// The same, with AVX512-BF16.
+///
+/// # Safety
+/// The processor must have that, too.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16")]
+pub(super) unsafe fn run_bf16<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Level::<true>(()))
 }
 
 macro_rules! safe {
@@ -41,7 +53,7 @@ fn head(count: usize) -> __mmask16 {
     ((1_u32 << count) - 1) as __mmask16
 }
 
-impl Simd for Avx512 {
+impl<const BF16: bool> Simd for Level<BF16> {
     const LANES: usize = LANES;
     type Floats = __m512;
 
@@ -58,6 +70,16 @@ impl Simd for Avx512 {
     fn load_head(self, from: &[f32]) -> __m512 {
         let mask = head(from.len());
         safe!(_mm512_maskz_loadu_ps(mask, from.as_ptr()))
+    }
+    #[inline(always)]
+    fn load_before(self, from: &[f32], behind: __m512) -> __m512 {
+        let mask = head(from.len());
+        safe!(_mm512_mask_loadu_ps(behind, mask, from.as_ptr()))
+    }
+    #[inline(always)]
+    fn keep(self, value: __m512, count: usize) -> __m512 {
+        let mask = head(count);
+        safe!(_mm512_maskz_mov_ps(mask, value))
     }
     #[inline(always)]
     fn load_integers(self, a: &[i32], b: &[i32]) -> __m512 {
@@ -91,7 +113,13 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn store_bf16(self, value: __m512, to: &mut [u16]) {
         assert!(to.len() >= LANES);
-        // Not `vcvtneps2bf16`: that one takes denormals for zero, and not every AVX-512 has it.
+        if BF16 {
+            safe! {
+                let words = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(value));
+                _mm256_storeu_si256(to.as_mut_ptr().cast(), words);
+            }
+            return;
+        }
         safe! {
             let bits = _mm512_castps_si512(value);
             let high = _mm512_srli_epi32::<16>(bits);
@@ -101,6 +129,28 @@ impl Simd for Avx512 {
             let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(value, value);
             let words = _mm512_mask_or_epi32(rounded, nan, high, _mm512_set1_epi32(0x40));
             _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi16(words));
+        }
+    }
+    #[inline(always)]
+    fn bf16_pairs(self, low: __m512, high: __m512) -> __m512 {
+        if BF16 {
+            safe!(std::mem::transmute::<__m512bh, __m512>(
+                _mm512_cvtne2ps_pbh(high, low)
+            ))
+        } else {
+            simulated::bf16_pairs(self, low, high)
+        }
+    }
+    #[inline(always)]
+    fn add_bf16_products(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        if BF16 {
+            safe! {
+                let a = std::mem::transmute::<__m512, __m512bh>(a);
+                let b = std::mem::transmute::<__m512, __m512bh>(b);
+                _mm512_dpbf16_ps(c, a, b)
+            }
+        } else {
+            simulated::add_bf16_products(self, a, b, c)
         }
     }
     #[inline(always)]

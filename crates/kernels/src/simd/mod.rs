@@ -16,6 +16,7 @@ mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+mod simulated;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
@@ -50,6 +51,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn load(self, from: &[f32]) -> Self::Floats;
     /// All of `from`, at most [`Simd::LANES`] elements, and zeros behind.
     fn load_head(self, from: &[f32]) -> Self::Floats;
+    /// All of `from`, at most [`Simd::LANES`] elements, and those lanes of `behind` that follow.
+    fn load_before(self, from: &[f32], behind: Self::Floats) -> Self::Floats;
+    /// The first `count` lanes, at most [`Simd::LANES`], and zeros behind.
+    fn keep(self, value: Self::Floats, count: usize) -> Self::Floats;
     /// The sums of the first [`Simd::LANES`] integers of each, converted to the nearest
     /// floats. Neither sum may overflow.
     ///
@@ -68,11 +73,23 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn store(self, value: Self::Floats, to: &mut [f32]);
     /// Fills `to`, at most [`Simd::LANES`] elements, with the first lanes.
     fn store_head(self, value: Self::Floats, to: &mut [f32]);
-    /// Writes [`Simd::LANES`] numbers rounded to bf16, ties to even; NaN stays NaN.
+    /// Writes [`Simd::LANES`] numbers rounded to bf16, ties to even; NaN stays NaN, and denormals may become zeros.
     ///
     /// # Panics
     /// If `to` is shorter.
     fn store_bf16(self, value: Self::Floats, to: &mut [u16]);
+    /// The numbers of `low` and behind them those of `high`, rounded as by [`Simd::store_bf16`], two in a lane: what
+    /// [`Simd::load_bf16_pairs`] reads, by its bits.
+    #[inline(always)]
+    fn bf16_pairs(self, low: Self::Floats, high: Self::Floats) -> Self::Floats {
+        simulated::bf16_pairs(self, low, high)
+    }
+    /// `c` and the products of the bf16 numbers that two vectors of [`Simd::bf16_pairs`] have in the same places. Rounded after
+    /// each product or after both; denormals may be taken for zeros.
+    #[inline(always)]
+    fn add_bf16_products(self, a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats {
+        simulated::add_bf16_products(self, a, b, c)
+    }
     /// Writes [`Simd::LANES`] numbers of `-127.0..=127.0`, rounded to integers, ties to even.
     ///
     /// # Panics
@@ -135,9 +152,10 @@ impl Cpu {
             Isa::Avx2 | Isa::Avx2Vnni => unsafe { avx2::run(kernel) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a `Cpu` of this level proves AVX-512 F, BW, DQ and VL.
-            Isa::Avx512 | Isa::Avx512Vnni | Isa::Avx512Bf16 | Isa::Amx => unsafe {
-                avx512::run(kernel)
-            },
+            Isa::Avx512 | Isa::Avx512Vnni => unsafe { avx512::run(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: a `Cpu` of this level proves AVX512-BF16, too.
+            Isa::Avx512Bf16 | Isa::Amx => unsafe { avx512::run_bf16(kernel) },
             #[cfg(target_arch = "aarch64")]
             // SAFETY: a `Cpu` of this level proves NEON.
             Isa::Neon => unsafe { neon::run(kernel) },

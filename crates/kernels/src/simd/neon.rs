@@ -55,6 +55,20 @@ impl Simd for Neon {
         self.load(&whole)
     }
     #[inline(always)]
+    fn load_before(self, from: &[f32], behind: float32x4_t) -> float32x4_t {
+        let mut whole = [0.0; LANES];
+        self.store(behind, &mut whole);
+        whole[..from.len()].copy_from_slice(from);
+        self.load(&whole)
+    }
+    #[inline(always)]
+    fn keep(self, value: float32x4_t, count: usize) -> float32x4_t {
+        let mut whole = [0.0; LANES];
+        self.store(value, &mut whole);
+        whole[count..].fill(0.0);
+        self.load(&whole)
+    }
+    #[inline(always)]
     fn load_integers(self, a: &[i32], b: &[i32]) -> float32x4_t {
         assert!(a.len() >= LANES && b.len() >= LANES);
         safe!(vcvtq_f32_s32(vaddq_s32(

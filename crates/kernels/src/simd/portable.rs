@@ -68,6 +68,16 @@ impl Simd for Portable {
         Array(out)
     }
     #[inline(always)]
+    fn load_before(self, from: &[f32], mut behind: Array) -> Array {
+        behind.0[..from.len()].copy_from_slice(from);
+        behind
+    }
+    #[inline(always)]
+    fn keep(self, mut value: Array, count: usize) -> Array {
+        value.0[count..].fill(0.0);
+        value
+    }
+    #[inline(always)]
     fn load_integers(self, a: &[i32], b: &[i32]) -> Array {
         let mut out = [0.0; LANES];
         for ((out, a), b) in out.iter_mut().zip(&a[..LANES]).zip(&b[..LANES]) {

@@ -139,6 +139,48 @@ fn lanes_are_zipped_in_turns() {
     }
 }
 
+/// Two vectors as pairs of bf16 numbers, and three times their products with themselves.
+struct Paired<'a>(&'a [f32]);
+
+impl Kernel for Paired<'_> {
+    type Output = (Vec<u32>, Vec<f32>);
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Self::Output {
+        let pairs = s.bf16_pairs(s.load(self.0), s.load(&self.0[S::LANES..]));
+        let mut sum = s.splat(0.5);
+        for _ in 0..3 {
+            sum = s.add_bf16_products(pairs, pairs, sum);
+        }
+        let (mut words, mut sums) = (vec![0.0; S::LANES], vec![0.0; S::LANES]);
+        s.store(pairs, &mut words);
+        s.store(sum, &mut sums);
+        (words.into_iter().map(f32::to_bits).collect(), sums)
+    }
+}
+
+#[test]
+fn pairs_of_bf16_are_rounded_in_order_and_multiplied() {
+    let mut x: Vec<f32> = (0..2 * MAX_LANES).map(|i| i as f32 / 3.0 - 4.0).collect();
+    x[5] = f32::NAN;
+    x[6] = f32::INFINITY;
+    for cpu in Cpu::available() {
+        let (words, sums) = cpu.run(Paired(&x));
+        assert_eq!(words.len(), cpu.lanes());
+        for ((word, sum), pair) in words.iter().zip(sums).zip(x.chunks_exact(2)) {
+            let halves = [pair[0], pair[1]].map(bf16_bits);
+            assert_eq!(*word, u32::from(halves[0]) | u32::from(halves[1]) << 16);
+            let [a, b] = halves.map(|half| f32::from_bits(u32::from(half) << 16));
+            let want = 3.0 * (a * a + b * b) + 0.5;
+            let close = (sum - want).abs() <= 1e-6 * want || sum.to_bits() == want.to_bits();
+            assert!(
+                close || sum.is_nan() && want.is_nan(),
+                "{}: {sum} {want}",
+                cpu.isa()
+            );
+        }
+    }
+}
+
 /// The operations with their own ranges or results.
 struct Special<'a>(&'a [f32]);
 

@@ -8,8 +8,8 @@ use std::mem;
 
 use lookalike_kernels::image::{Grid, Padding, Window, average_pool, mean_rows};
 use lookalike_kernels::{
-    Activation, Attention, Convolution, Form, Linear, Machine, Operand, Output, Shape, Span,
-    Tokens, by_tap,
+    Activation, Attention, Convolution, Form, Linear, Machine, Numbers, Operand, Output, Shape,
+    Span, Tokens, by_tap,
 };
 
 use super::Pass;
@@ -351,6 +351,7 @@ impl AttentionPool {
             values: part(channels),
             spans: &Span::single(std::iter::repeat_n(length, count)),
             causal: false,
+            numbers: Numbers::fastest(machine.cpu, self.out.precision()),
         };
         attention.apply_to_operand(machine, self.out.layout(), operand);
         let outputs = self.out.outputs();

@@ -5,8 +5,8 @@
 //! fifteenth less work.
 
 use lookalike_kernels::{
-    Activation, Attention, LayerNorm, Linear, Machine, Operand, Output, Packer, Precision, Shape,
-    Span, Tokens,
+    Activation, Attention, LayerNorm, Linear, Machine, Numbers, Operand, Output, Packer, Precision,
+    Shape, Span, Tokens,
 };
 
 use crate::clip::config;
@@ -224,7 +224,8 @@ impl Transformer {
                 stride: 3 * hidden,
                 first: i * hidden,
             };
-            let attention = self.attention(part(0), part(1), part(2), &spans);
+            let numbers = Numbers::fastest(machine.cpu, layer.out.precision());
+            let attention = self.attention([part(0), part(1), part(2)], &spans, numbers);
             attention.apply_to_operand(machine, layer.out.layout(), &mut operands.narrow);
             let sum = Output::Add(buffers.tokens);
             layer
@@ -279,7 +280,8 @@ impl Transformer {
             stride: hidden,
             first: 0,
         };
-        let attention = self.attention(queries, part(0), part(hidden), spans);
+        let numbers = Numbers::fastest(machine.cpu, layer.out.precision());
+        let attention = self.attention([queries, part(0), part(hidden)], spans, numbers);
         attention.apply_to_operand(machine, layer.out.layout(), &mut operands.narrow);
         let sum = Output::Add(buffers.chosen);
         layer
@@ -290,10 +292,9 @@ impl Transformer {
 
     fn attention<'a>(
         &self,
-        queries: Tokens<'a>,
-        keys: Tokens<'a>,
-        values: Tokens<'a>,
+        [queries, keys, values]: [Tokens<'a>; 3],
         spans: &'a [Span],
+        numbers: Numbers,
     ) -> Attention<'a> {
         Attention {
             heads: self.sizes.heads,
@@ -303,6 +304,7 @@ impl Transformer {
             values,
             spans,
             causal: self.sizes.causal,
+            numbers,
         }
     }
 }
