@@ -39,7 +39,7 @@ impl<S: Simd> Dot for Single<S> {
         self.0
     }
     #[inline(always)]
-    fn floats(self, sum: S::Floats, _: &[i32]) -> S::Floats {
+    fn floats(self, sum: S::Floats) -> S::Floats {
         sum
     }
 }
@@ -84,7 +84,7 @@ impl<S: Simd> Dot for Widened<S> {
         self.0
     }
     #[inline(always)]
-    fn floats(self, sum: S::Floats, _: &[i32]) -> S::Floats {
+    fn floats(self, sum: S::Floats) -> S::Floats {
         sum
     }
 }

@@ -39,7 +39,7 @@ use kernels::{Choice, Micro};
 use tile::{
     Bounds, FEW_ROWS, Integers, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Results, Sums, Tile,
 };
-use tiling::Tiling;
+use tiling::{Heights, Tiling};
 
 /// The numbers that a layer multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -259,7 +259,7 @@ impl Linear {
             rows,
             sink,
             activation,
-            tiles: tiling.tiles,
+            heights: Heights::new(rows.count, tiling.tiles),
         };
         machine
             .pool
@@ -314,9 +314,7 @@ struct Job<'a> {
     rows: Rows<'a>,
     sink: &'a Sink<'a>,
     activation: Activation,
-    /// Into how many tiles the rows are cut: of equal heights, because seven 7-row ones do better than six of 8 and
-    /// one of 2.
-    tiles: usize,
+    heights: Heights,
 }
 
 /// Words of a panel that the second level of cache holds beside the next one, with room for all else.
@@ -339,8 +337,12 @@ impl Job<'_> {
         let next_panel = linear.words[first_word + words.len()..].as_ptr();
         let mut asked = 0;
 
-        let tiles = self.tiles;
-        let few_rows = self.rows.count.div_ceil(tiles.max(1)) <= FEW_ROWS;
+        let heights = self.heights;
+        let few_rows = heights.most() <= FEW_ROWS;
+        let row_pace = match self.rows.offsets {
+            Offsets::Dense { stride } => (heights.most() * stride).div_ceil(steps),
+            Offsets::Gathered { .. } => 0,
+        };
         // spread over the tiles: more requests at once than the processor keeps track of delay all others
         let pace = match range.len() / vectors {
             // so few rows that reading the panel is most of the work
@@ -350,16 +352,15 @@ impl Job<'_> {
             _ => LINE_WORDS / 4,
         };
         for tile in range {
-            let first_row = self.rows.count * tile / tiles;
-            let rows = self.rows.count * (tile + 1) / tiles - first_row;
+            let first_row = heights.start(tile);
+            let rows = heights.start(tile + 1) - first_row;
             // asking for the panel at hand costs nothing
             let here = words.as_ptr();
-            let (next_rows, row_pace) = match self.rows.offsets {
-                Offsets::Dense { stride } if tile + 1 < tiles => {
-                    let end = &self.rows.words[(first_row + rows) * stride..];
-                    (end.as_ptr(), (rows * stride).div_ceil(steps))
+            let next_rows = match self.rows.offsets {
+                Offsets::Dense { stride } if first_row + rows < self.rows.count => {
+                    self.rows.words[(first_row + rows) * stride..].as_ptr()
                 }
-                Offsets::Dense { .. } | Offsets::Gathered { .. } => (here, 0),
+                Offsets::Dense { .. } | Offsets::Gathered { .. } => here,
             };
             let work = Tile {
                 left: self.rows.words,

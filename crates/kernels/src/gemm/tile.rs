@@ -41,8 +41,12 @@ pub(super) trait Dot: Copy {
     /// The vectors that results are made with, of [`Dot::LANES`] lanes.
     type Simd: Simd;
     fn simd(self) -> Self::Simd;
-    /// The sums as floats; of integers after adding the first [`Dot::LANES`] corrections.
-    fn floats(self, sum: Self::Sum, corrections: &[i32]) -> Floats<Self>;
+    /// Integers: the sum and the first [`Dot::LANES`] corrections.
+    #[inline(always)]
+    fn corrected(self, sum: Self::Sum, _corrections: &[i32]) -> Self::Sum {
+        sum
+    }
+    fn floats(self, sum: Self::Sum) -> Floats<Self>;
 }
 
 type Floats<D> = <<D as Dot>::Simd as Simd>::Floats;
@@ -60,7 +64,7 @@ pub(super) struct Sums(pub [f32; MAX_ROWS * MAX_COLUMNS]);
 pub(super) struct Integers<'a> {
     pub row_scales: &'a [f32],
     pub column_scales: &'a [f32],
-    /// Added to the sums, to undo the offset of unsigned left sides.
+    /// What sums begin with, to undo the offset of unsigned left sides.
     pub corrections: &'a [i32],
 }
 
@@ -83,22 +87,22 @@ pub(super) struct Results<'a> {
 /// The range of an activation that is linear between two bounds.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
-    pub low: f32,
-    pub high: f32,
+    pub low: Option<f32>,
+    pub high: Option<f32>,
 }
 
 impl Bounds {
     pub const NONE: Self = Self {
-        low: f32::NEG_INFINITY,
-        high: f32::INFINITY,
+        low: None,
+        high: None,
     };
 
     /// `None` for an activation that is a curve.
     pub const fn of(activation: Activation) -> Option<Self> {
         let (low, high) = match activation {
             Activation::None => return Some(Self::NONE),
-            Activation::Relu => (0.0, f32::INFINITY),
-            Activation::Relu6 => (0.0, 6.0),
+            Activation::Relu => (Some(0.0), None),
+            Activation::Relu6 => (Some(0.0), Some(6.0)),
             Activation::QuickGelu | Activation::Gelu => return None,
         };
         Some(Self { low, high })
@@ -183,7 +187,7 @@ pub(super) fn multiply<D: Dot, const R: usize, const V: usize>(
         tile.segments * tile.segment_steps * step_words
     );
     assert!(tile.segment_steps > 0);
-    let mut totals = [[dot.zero(); V]; R];
+    let mut totals = [starts::<D, V>(dot, results); R];
     match tile.offsets {
         Offsets::Dense { stride } => {
             assert_eq!(tile.segments, 1);
@@ -215,6 +219,19 @@ pub(super) fn multiply<D: Dot, const R: usize, const V: usize>(
         }
     }
     finish(dot, totals, results);
+}
+
+/// What the sums of a row begin with.
+#[inline(always)]
+fn starts<D: Dot, const V: usize>(dot: D, results: &Results<'_>) -> [D::Sum; V] {
+    let mut starts = [dot.zero(); V];
+    if let Some(integers) = results.integers {
+        let corrections = &integers.corrections[..V * D::LANES];
+        for v in 0..V {
+            starts[v] = dot.corrected(starts[v], &corrections[v * D::LANES..]);
+        }
+    }
+    starts
 }
 
 /// Adds the products of one segment: the innermost loop.
@@ -325,13 +342,12 @@ pub(super) fn finish<D: Dot, const R: usize, const V: usize>(
                 // no closure: it has not the instructions of the function around it
                 let mut values = [s.splat(0.0); V];
                 for v in 0..V {
-                    values[v] = dot.floats(totals[r][v], &[]);
+                    values[v] = dot.floats(totals[r][v]);
                 }
                 put(s, values, results, &mut to[row(r)]);
             });
         }
         Some(integers) => {
-            let corrections = &integers.corrections[..width];
             let column_scales = &integers.column_scales[..width];
             let row_scales = &integers.row_scales[..R];
             each_row!(r of R by V {
@@ -339,7 +355,7 @@ pub(super) fn finish<D: Dot, const R: usize, const V: usize>(
                 let mut values = [row_scale; V];
                 for v in 0..V {
                     let at = v * D::LANES;
-                    let value = dot.floats(totals[r][v], &corrections[at..]);
+                    let value = dot.floats(totals[r][v]);
                     let value = s.mul(value, s.load(&column_scales[at..]));
                     values[v] = s.mul(value, row_scale);
                 }
@@ -358,17 +374,29 @@ fn put<S: Simd, const V: usize>(
     results: &Results<'_>,
     to: &mut [f32],
 ) {
-    let Bounds { low, high } = results.bounds;
-    let (low, high) = (s.splat(low), s.splat(high));
-    let bias = &results.bias[..V * S::LANES];
+    let mut values = values;
+    let (bias, to) = (&results.bias[..V * S::LANES], &mut to[..V * S::LANES]);
     for v in 0..V {
-        let at = v * S::LANES;
-        let mut value = s.add(values[v], s.load(&bias[at..]));
-        if results.add {
-            value = s.add(value, s.load(&to[at..]));
+        values[v] = s.add(values[v], s.load(&bias[v * S::LANES..]));
+    }
+    if results.add {
+        for v in 0..V {
+            values[v] = s.add(values[v], s.load(&to[v * S::LANES..]));
         }
-        // in this order a NaN stays one
-        s.store(s.min(high, s.max(low, value)), &mut to[at..]);
+    }
+    // in this order a NaN stays one
+    if let Some(low) = results.bounds.low {
+        for v in 0..V {
+            values[v] = s.max(s.splat(low), values[v]);
+        }
+    }
+    if let Some(high) = results.bounds.high {
+        for v in 0..V {
+            values[v] = s.min(s.splat(high), values[v]);
+        }
+    }
+    for v in 0..V {
+        s.store(values[v], &mut to[v * S::LANES..]);
     }
 }
 
@@ -396,7 +424,7 @@ pub(super) fn multiply_registers<D: Dot, const R: usize, const V: usize>(
     let s = dot.simd();
     let mut sums = [0.0; MAX_COLUMNS];
     for total in totals.into_iter().flatten() {
-        s.store(dot.floats(total, &[0; MAX_COLUMNS]), &mut sums);
+        s.store(dot.floats(total), &mut sums);
         std::hint::black_box(&sums);
     }
     steps * R * V * D::LANES * D::PRODUCTS

@@ -64,6 +64,34 @@ impl Tiling {
     }
 }
 
+/// How rows are cut into tiles: of equal heights, because seven 7-row ones do better than six of 8 and one of 2.
+#[derive(Clone, Copy)]
+pub(super) struct Heights {
+    least: usize,
+    /// So many of the first tiles have a row more.
+    higher: usize,
+}
+
+impl Heights {
+    pub fn new(rows: usize, tiles: usize) -> Self {
+        let tiles = tiles.max(1);
+        Self {
+            least: rows / tiles,
+            higher: rows % tiles,
+        }
+    }
+
+    /// The first row of a tile.
+    pub fn start(self, tile: usize) -> usize {
+        tile * self.least + tile.min(self.higher)
+    }
+
+    /// The most rows of a tile.
+    pub fn most(self) -> usize {
+        self.least + usize::from(self.higher > 0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +111,17 @@ mod tests {
                 }
                 assert!(visits.iter().all(|visits| *visits == 1), "{tiling:?}");
             }
+        }
+    }
+
+    #[test]
+    fn tiles_cover_all_rows_and_are_of_equal_heights() {
+        for (rows, tiles) in [(0, 0), (1, 1), (8, 1), (50, 7), (400, 50), (401, 51)] {
+            let heights = Heights::new(rows, tiles);
+            let of = |tile| heights.start(tile + 1) - heights.start(tile);
+            assert_eq!((heights.start(0), heights.start(tiles)), (0, rows));
+            assert_eq!((0..tiles).map(of).max().unwrap_or(0), heights.most());
+            assert!((0..tiles).all(|tile| of(tile) + 1 >= heights.most()));
         }
     }
 

@@ -76,15 +76,6 @@ impl Simd for Avx2 {
         safe!(_mm256_and_ps(value, _mm256_castsi256_ps(mask)))
     }
     #[inline(always)]
-    fn load_integers(self, a: &[i32], b: &[i32]) -> __m256 {
-        assert!(a.len() >= LANES && b.len() >= LANES);
-        safe! {
-            let a = _mm256_loadu_si256(a.as_ptr().cast());
-            let b = _mm256_loadu_si256(b.as_ptr().cast());
-            _mm256_cvtepi32_ps(_mm256_add_epi32(a, b))
-        }
-    }
-    #[inline(always)]
     fn load_bf16_pairs(self, from: &[u32]) -> [__m256; 2] {
         assert!(from.len() >= LANES);
         safe! {

@@ -82,15 +82,6 @@ impl<const BF16: bool> Simd for Level<BF16> {
         safe!(_mm512_maskz_mov_ps(mask, value))
     }
     #[inline(always)]
-    fn load_integers(self, a: &[i32], b: &[i32]) -> __m512 {
-        assert!(a.len() >= LANES && b.len() >= LANES);
-        safe! {
-            let a = _mm512_loadu_si512(a.as_ptr().cast());
-            let b = _mm512_loadu_si512(b.as_ptr().cast());
-            _mm512_cvtepi32_ps(_mm512_add_epi32(a, b))
-        }
-    }
-    #[inline(always)]
     fn load_bf16_pairs(self, from: &[u32]) -> [__m512; 2] {
         assert!(from.len() >= LANES);
         safe! {

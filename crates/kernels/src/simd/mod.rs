@@ -55,12 +55,6 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn load_before(self, from: &[f32], behind: Self::Floats) -> Self::Floats;
     /// The first `count` lanes, at most [`Simd::LANES`], and zeros behind.
     fn keep(self, value: Self::Floats, count: usize) -> Self::Floats;
-    /// The sums of the first [`Simd::LANES`] integers of each, converted to the nearest
-    /// floats. Neither sum may overflow.
-    ///
-    /// # Panics
-    /// If there are fewer.
-    fn load_integers(self, a: &[i32], b: &[i32]) -> Self::Floats;
     /// The low and the high halves of the first [`Simd::LANES`] words, which are bf16 numbers.
     ///
     /// # Panics

@@ -69,14 +69,6 @@ impl Simd for Neon {
         self.load(&whole)
     }
     #[inline(always)]
-    fn load_integers(self, a: &[i32], b: &[i32]) -> float32x4_t {
-        assert!(a.len() >= LANES && b.len() >= LANES);
-        safe!(vcvtq_f32_s32(vaddq_s32(
-            vld1q_s32(a.as_ptr()),
-            vld1q_s32(b.as_ptr())
-        )))
-    }
-    #[inline(always)]
     fn load_bf16_pairs(self, from: &[u32]) -> [float32x4_t; 2] {
         assert!(from.len() >= LANES);
         safe! {

@@ -78,14 +78,6 @@ impl Simd for Portable {
         value
     }
     #[inline(always)]
-    fn load_integers(self, a: &[i32], b: &[i32]) -> Array {
-        let mut out = [0.0; LANES];
-        for ((out, a), b) in out.iter_mut().zip(&a[..LANES]).zip(&b[..LANES]) {
-            *out = (a + b) as f32;
-        }
-        Array(out)
-    }
-    #[inline(always)]
     fn load_bf16_pairs(self, from: &[u32]) -> [Array; 2] {
         let (mut low, mut high) = ([0.0; LANES], [0.0; LANES]);
         for ((low, high), from) in low.iter_mut().zip(&mut high).zip(&from[..LANES]) {

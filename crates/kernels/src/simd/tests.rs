@@ -247,11 +247,11 @@ fn special_operations_keep_their_word_on_every_level() {
     }
 }
 
-/// Loads `length` elements and stores as many, with a guard behind.
-struct Heads<'a>(&'a [f32], &'a [i32]);
+/// Loads `length` elements, alone and before others, and stores as many, with a guard behind; keeps as many lanes.
+struct Heads<'a>(&'a [f32]);
 
 impl Kernel for Heads<'_> {
-    type Output = (Vec<f32>, Vec<f32>, Vec<f32>);
+    type Output = (Vec<f32>, Vec<f32>, Vec<f32>, Vec<f32>);
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> Self::Output {
         let length = self.0.len().min(S::LANES);
@@ -259,27 +259,27 @@ impl Kernel for Heads<'_> {
         let (mut whole, mut part) = (vec![9.0; S::LANES], vec![9.0; length + 1]);
         s.store(value, &mut whole);
         s.store_head(value, &mut part[..length]);
-        let mut integers = vec![0.0; S::LANES];
-        let ones = [1; MAX_LANES];
-        s.store(s.load_integers(self.1, &ones), &mut integers);
-        (whole, part, integers)
+        let (mut before, mut kept) = (vec![9.0; S::LANES], vec![9.0; S::LANES]);
+        s.store(s.load_before(&self.0[..length], s.splat(7.0)), &mut before);
+        s.store(s.keep(s.splat(5.0), length), &mut kept);
+        (whole, part, before, kept)
     }
 }
 
 #[test]
 fn heads_touch_only_their_elements() {
-    let integers: Vec<i32> = (0..16).map(|i| i * 123_456_789 - 1_000_000_000).collect();
     for cpu in Cpu::available() {
         for length in 0..=cpu.lanes() {
             let x: Vec<f32> = (1..=length).map(|i| i as f32).collect();
-            let (whole, part, converted) = cpu.run(Heads(&x, &integers));
+            let (whole, part, before, kept) = cpu.run(Heads(&x));
             assert_eq!(&whole[..length], &x[..]);
             assert!(whole[length..].iter().all(|x| *x == 0.0));
             assert_eq!(&part[..length], &x[..]);
             assert_eq!(part[length], 9.0);
-            for (got, from) in converted.iter().zip(&integers) {
-                assert_eq!(*got, (*from + 1) as f32);
-            }
+            assert_eq!(&before[..length], &x[..]);
+            assert!(before[length..].iter().all(|x| *x == 7.0));
+            assert!(kept[..length].iter().all(|x| *x == 5.0));
+            assert!(kept[length..].iter().all(|x| *x == 0.0));
         }
     }
 }

@@ -127,11 +127,7 @@ impl Dot for Pairs {
         self.0
     }
     #[inline(always)]
-    fn floats(self, sum: int32x4_t, corrections: &[i32]) -> float32x4_t {
-        assert!(corrections.len() >= 4);
-        safe!(vcvtq_f32_s32(vaddq_s32(
-            sum,
-            vld1q_s32(corrections.as_ptr())
-        )))
+    fn floats(self, sum: int32x4_t) -> float32x4_t {
+        safe!(vcvtq_f32_s32(sum))
     }
 }

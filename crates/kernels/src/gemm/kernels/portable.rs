@@ -109,7 +109,7 @@ impl Dot for Pairs {
         Portable
     }
     #[inline(always)]
-    fn floats(self, sum: [i32; 8], corrections: &[i32]) -> <Portable as Simd>::Floats {
-        Portable.load_integers(&sum, corrections)
+    fn floats(self, sum: [i32; 8]) -> <Portable as Simd>::Floats {
+        Portable.load(&sum.map(|sum| sum as f32))
     }
 }

@@ -396,8 +396,11 @@ fn finish_rows<D: Dot<Sum = __m512i, Right = __m512i>, const V: usize>(
 ) {
     for (row, sums) in sums.chunks_exact(V * HEIGHT).enumerate() {
         let mut totals = [dot.zero(); V];
-        for (total, sums) in totals.iter_mut().zip(sums.chunks_exact(HEIGHT)) {
+        for (v, (total, sums)) in totals.iter_mut().zip(sums.chunks_exact(HEIGHT)).enumerate() {
             *total = dot.right(sums, 0);
+            if let Some(integers) = results.integers {
+                *total = dot.corrected(*total, &integers.corrections[v * HEIGHT..]);
+            }
         }
         let results = Results {
             first: results.first + row * results.stride,

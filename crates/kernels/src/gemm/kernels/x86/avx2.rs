@@ -111,7 +111,7 @@ impl Dot for Widened {
         self.0
     }
     #[inline(always)]
-    fn floats(self, sum: __m256, _: &[i32]) -> __m256 {
+    fn floats(self, sum: __m256) -> __m256 {
         sum
     }
 }
@@ -156,12 +156,8 @@ impl Dot for Pairs {
         self.0
     }
     #[inline(always)]
-    fn floats(self, sum: __m256i, corrections: &[i32]) -> __m256 {
-        assert!(corrections.len() >= 8);
-        safe! {
-            let corrections = _mm256_loadu_si256(corrections.as_ptr().cast());
-            _mm256_cvtepi32_ps(_mm256_add_epi32(sum, corrections))
-        }
+    fn floats(self, sum: __m256i) -> __m256 {
+        safe!(_mm256_cvtepi32_ps(sum))
     }
 }
 
@@ -202,11 +198,15 @@ impl Dot for Quads {
         self.0
     }
     #[inline(always)]
-    fn floats(self, sum: __m256i, corrections: &[i32]) -> __m256 {
+    fn corrected(self, sum: __m256i, corrections: &[i32]) -> __m256i {
         assert!(corrections.len() >= 8);
-        safe! {
-            let corrections = _mm256_loadu_si256(corrections.as_ptr().cast());
-            _mm256_cvtepi32_ps(_mm256_add_epi32(sum, corrections))
-        }
+        safe!(_mm256_add_epi32(
+            sum,
+            _mm256_loadu_si256(corrections.as_ptr().cast())
+        ))
+    }
+    #[inline(always)]
+    fn floats(self, sum: __m256i) -> __m256 {
+        safe!(_mm256_cvtepi32_ps(sum))
     }
 }

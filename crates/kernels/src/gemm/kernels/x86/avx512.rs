@@ -100,7 +100,8 @@ macro_rules! word_dot {
         $name:ident, $products:literal products, $right_words:literal words;
         right($words:ident) $load:block
         dot($sum:ident, $left:ident, $right:ident) $dot:block
-        floats($total:ident, $corrections:ident) $floats:block
+        floats($total:ident) $floats:block
+        $(corrected($corrected:ident, $corrections:ident) $correct:block)?
     ) => {
         $(#[$documentation])*
         #[derive(Clone, Copy)]
@@ -140,7 +141,17 @@ macro_rules! word_dot {
                 self.0
             }
             #[inline(always)]
-            fn floats(self, $total: __m512i, $corrections: &[i32]) -> __m512 $floats
+            fn floats(self, $total: __m512i) -> __m512 {
+                safe!($floats)
+            }
+            $(
+                #[inline(always)]
+                fn corrected(self, $corrected: __m512i, corrections: &[i32]) -> __m512i {
+                    assert!(corrections.len() >= 16);
+                    let $corrections = corrections.as_ptr();
+                    safe!($correct)
+                }
+            )?
         }
     };
 }
@@ -154,7 +165,7 @@ word_dot! {
         let right = std::mem::transmute::<__m512i, __m512bh>(right);
         _mm512_castps_si512(_mm512_dpbf16_ps(_mm512_castsi512_ps(sum), left, right))
     }
-    floats(sum, _corrections) { safe!(_mm512_castsi512_ps(sum)) }
+    floats(sum) { _mm512_castsi512_ps(sum) }
 }
 
 word_dot! {
@@ -162,7 +173,7 @@ word_dot! {
     Pairs, 2 products, 8 words;
     right(words) { _mm512_cvtepi8_epi16(_mm256_loadu_si256(words.cast())) }
     dot(sum, left, right) { _mm512_add_epi32(sum, _mm512_madd_epi16(left, right)) }
-    floats(sum, corrections) { corrected(sum, corrections) }
+    floats(sum) { _mm512_cvtepi32_ps(sum) }
 }
 
 word_dot! {
@@ -170,15 +181,8 @@ word_dot! {
     Quads, 4 products, 16 words;
     right(words) { _mm512_loadu_si512(words.cast()) }
     dot(sum, left, right) { _mm512_dpbusd_epi32(sum, left, right) }
-    floats(sum, corrections) { corrected(sum, corrections) }
-}
-
-/// The floats nearest to `sum + corrections`.
-#[inline(always)]
-fn corrected(sum: __m512i, corrections: &[i32]) -> __m512 {
-    assert!(corrections.len() >= 16);
-    safe! {
-        let corrections = _mm512_loadu_si512(corrections.as_ptr().cast());
-        _mm512_cvtepi32_ps(_mm512_add_epi32(sum, corrections))
+    floats(sum) { _mm512_cvtepi32_ps(sum) }
+    corrected(sum, corrections) {
+        _mm512_add_epi32(sum, _mm512_loadu_si512(corrections.cast()))
     }
 }
