@@ -37,7 +37,8 @@ use crate::memory::{Shared, Stored};
 use finish::{Finish, Sink};
 use kernels::{Choice, Micro};
 use tile::{
-    Bounds, FEW_ROWS, Integers, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Results, Sums, Tile,
+    Bounds, FEW_ROWS, Integers, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Results, Strip, Sums,
+    Tile,
 };
 use tiling::{Heights, Tiling};
 
@@ -333,16 +334,8 @@ impl Job<'_> {
         let first_word = micro.encoding.step_words(first_column) * steps;
         let words = &linear.words[first_word..][..micro.encoding.step_words(width) * steps];
 
-        // the first tiles ask for the next panel, a line a step, each tile for the next one's rows
-        let next_panel = linear.words[first_word + words.len()..].as_ptr();
-        let mut asked = 0;
-
-        let heights = self.heights;
+        let (heights, here) = (self.heights, words.as_ptr());
         let few_rows = heights.most() <= FEW_ROWS;
-        let row_pace = match self.rows.offsets {
-            Offsets::Dense { stride } => (heights.most() * stride).div_ceil(steps),
-            Offsets::Gathered { .. } => 0,
-        };
         // spread over the tiles: more requests at once than the processor keeps track of delay all others
         let pace = match range.len() / vectors {
             // so few rows that reading the panel is most of the work
@@ -351,72 +344,61 @@ impl Job<'_> {
             2 | 3 => LINE_WORDS / 2,
             _ => LINE_WORDS / 4,
         };
-        for tile in range {
-            let first_row = heights.start(tile);
-            let rows = heights.start(tile + 1) - first_row;
-            // asking for the panel at hand costs nothing
-            let here = words.as_ptr();
-            let next_rows = match self.rows.offsets {
-                Offsets::Dense { stride } if first_row + rows < self.rows.count => {
-                    self.rows.words[(first_row + rows) * stride..].as_ptr()
-                }
-                Offsets::Dense { .. } | Offsets::Gathered { .. } => here,
-            };
-            let work = Tile {
-                left: self.rows.words,
-                offsets: self.rows.offsets,
-                first_row,
-                segments: linear.shape.segments,
-                segment_steps: linear.segment_steps,
-                panel: words,
-                next_panel: if asked < words.len() {
-                    next_panel.wrapping_add(asked)
-                } else {
-                    here
-                },
-                pace,
-                next_rows,
-                row_pace,
-            };
-            asked += steps * pace;
-            let integers = (linear.precision == Precision::Int8).then(|| Integers {
-                row_scales: &self.rows.scales[first_row..],
-                column_scales: &linear.scales[first_column..],
-                corrections: &linear.corrections[first_column..],
-            });
-            let bounds = Bounds::of(self.activation);
-            let results = |to, first, stride, add, bounds| Results {
-                bias: &linear.bias[first_column..],
-                integers,
-                to,
-                first,
-                stride,
-                add,
-                bounds,
-            };
-            if columns == width
-                && let Some(bounds) = bounds
-            {
-                let at = |stride| first_row * stride + first_column;
-                let direct = match self.sink {
-                    Sink::Store(to, stride) => {
-                        Some(results(to, at(stride), *stride, false, bounds))
-                    }
-                    Sink::Add(to, stride) => Some(results(to, at(stride), *stride, true, bounds)),
-                    Sink::Bf16(..) => None,
-                };
-                if let Some(direct) = direct {
-                    micro.run(&work, rows, vectors, &direct);
-                    continue;
-                }
+        let first_row = heights.start(range.start);
+        let (next_rows, row_pace) = match self.rows.offsets {
+            Offsets::Dense { stride } => {
+                let next = (first_row + heights.of(range.start)) * stride;
+                let words = heights.most() * stride;
+                (
+                    self.rows.words.as_ptr().wrapping_add(next),
+                    words.div_ceil(steps),
+                )
             }
+            Offsets::Gathered { .. } => (here, 0),
+        };
+        let mut tile = Tile {
+            left: self.rows.words,
+            offsets: self.rows.offsets,
+            first_row,
+            segments: linear.shape.segments,
+            segment_steps: linear.segment_steps,
+            panel: words,
+            next_panel: here.wrapping_add(words.len()),
+            pace,
+            asked: 0,
+            next_rows,
+            row_pace,
+        };
+        if columns == width
+            && let Some(bounds) = Bounds::of(self.activation)
+            && let Sink::Store(to, stride) | Sink::Add(to, stride) = self.sink
+        {
+            let strip = Strip {
+                first: tile,
+                tiles: range,
+                heights,
+            };
+            let results = Results {
+                add: matches!(self.sink, Sink::Add(..)),
+                bounds,
+                ..self.results((first_row, first_column), to, *stride)
+            };
+            micro.run(&strip, vectors, &results);
+            return;
+        }
+        for index in range {
+            let strip = Strip {
+                first: tile,
+                tiles: index..index + 1,
+                heights,
+            };
+            let (first_row, rows) = (tile.first_row, heights.of(index));
             let staged = Shared::new(&mut sums.0);
-            micro.run(
-                &work,
-                rows,
-                vectors,
-                &results(&staged, 0, width, false, Bounds::NONE),
-            );
+            let results = Results {
+                first: 0,
+                ..self.results((first_row, first_column), &staged, width)
+            };
+            micro.run(&strip, vectors, &results);
             micro.cpu().run(Finish {
                 sums,
                 width,
@@ -427,6 +409,31 @@ impl Job<'_> {
                 activation: self.activation,
                 sink: self.sink,
             });
+            tile.advance(rows);
+        }
+    }
+
+    /// Results from a row and column on, unbounded, in rows of `stride` elements, which those of `to` are.
+    fn results<'a>(
+        &'a self,
+        (row, column): (usize, usize),
+        to: &'a Shared<'a, f32>,
+        stride: usize,
+    ) -> Results<'a> {
+        let linear = self.linear;
+        Results {
+            bias: &linear.bias[column..],
+            integers: (linear.precision == Precision::Int8).then(|| Integers {
+                row_scales: &self.rows.scales[row..],
+                column_scales: &linear.scales[column..],
+                corrections: &linear.corrections[column..],
+            }),
+            top: row,
+            to,
+            first: row * stride + column,
+            stride,
+            add: false,
+            bounds: Bounds::NONE,
         }
     }
 }

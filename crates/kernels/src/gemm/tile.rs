@@ -4,6 +4,9 @@
 //! weights and keeps all its sums in registers. What differs between number
 //! formats and instruction sets is a [`Dot`]; `gemm/kernels` compiles the loop with each.
 
+use std::ops::Range;
+
+use super::tiling::Heights;
 use crate::activation::Activation;
 use crate::memory::{Shared, in_order, prefetch};
 use crate::simd::{MAX_LANES, Simd};
@@ -59,7 +62,7 @@ pub(super) const MAX_COLUMNS: usize = 48;
 #[repr(align(64))]
 pub(super) struct Sums(pub [f32; MAX_ROWS * MAX_COLUMNS]);
 
-/// What turns integer sums into numbers; slices begin at the tile's first row or column.
+/// What turns integer sums into numbers; slices begin at the first row or column of the results.
 #[derive(Clone, Copy)]
 pub(super) struct Integers<'a> {
     pub row_scales: &'a [f32],
@@ -68,14 +71,16 @@ pub(super) struct Integers<'a> {
     pub corrections: &'a [i32],
 }
 
-/// From a tile's sums to numbers, and where these go: whole vectors of columns.
+/// From the sums of tiles to numbers, and where these go: whole vectors of columns.
 #[derive(Clone, Copy)]
 pub(super) struct Results<'a> {
-    /// From the tile's first column on.
+    /// From the first column on.
     pub bias: &'a [f32],
     pub integers: Option<Integers<'a>>,
+    /// The first row.
+    pub top: usize,
     pub to: &'a Shared<'a, f32>,
-    /// Where the tile's first row begins, and elements to the next.
+    /// Where it begins, and elements to the next.
     pub first: usize,
     pub stride: usize,
     /// Whether they are added to what is there.
@@ -130,6 +135,7 @@ pub(super) const LINE_WORDS: usize = 16;
 pub(super) const FEW_ROWS: usize = 6;
 
 /// One tile's work.
+#[derive(Clone, Copy)]
 pub(super) struct Tile<'a> {
     /// The left matrix.
     pub left: &'a [u32],
@@ -138,16 +144,45 @@ pub(super) struct Tile<'a> {
     /// Runs of adjacent words that a row consists of, and the steps of each.
     pub segments: usize,
     pub segment_steps: usize,
-    /// The weights: steps × vectors × [`Dot::RIGHT_WORDS`] words.
+    /// The weights: steps × vectors × [`Dot::RIGHT_WORDS`] words. Those of the next panel lie behind them.
     pub panel: &'a [u32],
     /// What is multiplied next, to be asked for a line or two a step: weights, which go to the second
     /// level of cache, and rows, which go to the first.
     pub next_panel: Ahead,
     /// Words from what is asked of the next panel in one step to what is in the next: a line or a part of one.
     pub pace: usize,
+    /// What the tiles before have asked of it.
+    pub asked: usize,
     pub next_rows: Ahead,
     /// Likewise.
     pub row_pace: usize,
+}
+
+impl Tile<'_> {
+    /// Makes this the tile below, whose first row is `rows` further down.
+    #[inline(always)]
+    pub fn advance(&mut self, rows: usize) {
+        self.first_row += rows;
+        self.asked += self.segments * self.segment_steps * self.pace;
+        // the first tiles ask for the next panel, a line a step; asking for the one at hand costs nothing
+        self.next_panel = if self.asked < self.panel.len() {
+            let ahead = self.panel.len() + self.asked;
+            self.panel.as_ptr().wrapping_add(ahead)
+        } else {
+            self.panel.as_ptr()
+        };
+        if let Offsets::Dense { stride } = self.offsets {
+            self.next_rows = self.next_rows.wrapping_add(rows * stride);
+        }
+    }
+}
+
+/// Tiles below each other.
+pub(super) struct Strip<'a> {
+    /// The first of them.
+    pub first: Tile<'a>,
+    pub tiles: Range<usize>,
+    pub heights: Heights,
 }
 
 /// The most rows of a tile whose sums are in registers.
@@ -218,7 +253,7 @@ pub(super) fn multiply<D: Dot, const R: usize, const V: usize>(
             }
         }
     }
-    finish(dot, totals, results);
+    finish(dot, totals, results, tile.first_row);
 }
 
 /// What the sums of a row begin with.
@@ -321,19 +356,22 @@ unsafe fn add_part<D: Dot, const R: usize, const V: usize>(
     totals
 }
 
-/// Brings sums to their place while they are in registers.
+/// Brings sums to their place while they are in registers; `row` is that of the first.
 #[inline(always)]
 pub(super) fn finish<D: Dot, const R: usize, const V: usize>(
     dot: D,
     totals: [[D::Sum; V]; R],
     results: &Results<'_>,
+    row: usize,
 ) {
     let s = dot.simd();
     let width = V * D::LANES;
+    let below = row - results.top;
     // SAFETY: tiles do not overlap, and each has one thread.
     let to = unsafe {
-        let end = results.first + (R - 1) * results.stride + width;
-        results.to.part(results.first..end)
+        let first = results.first + below * results.stride;
+        let end = first + (R - 1) * results.stride + width;
+        results.to.part(first..end)
     };
     let row = |r: usize| r * results.stride..r * results.stride + width;
     match results.integers {
@@ -349,7 +387,7 @@ pub(super) fn finish<D: Dot, const R: usize, const V: usize>(
         }
         Some(integers) => {
             let column_scales = &integers.column_scales[..width];
-            let row_scales = &integers.row_scales[..R];
+            let row_scales = &integers.row_scales[below..][..R];
             each_row!(r of R by V {
                 let row_scale = s.splat(row_scales[r]);
                 let mut values = [row_scale; V];

@@ -81,6 +81,12 @@ impl Heights {
         }
     }
 
+    /// The rows of a tile.
+    #[inline(always)]
+    pub fn of(self, tile: usize) -> usize {
+        self.least + usize::from(tile < self.higher)
+    }
+
     /// The first row of a tile.
     pub fn start(self, tile: usize) -> usize {
         tile * self.least + tile.min(self.higher)
@@ -121,6 +127,7 @@ mod tests {
             let of = |tile| heights.start(tile + 1) - heights.start(tile);
             assert_eq!((heights.start(0), heights.start(tiles)), (0, rows));
             assert_eq!((0..tiles).map(of).max().unwrap_or(0), heights.most());
+            assert!((0..tiles).all(|tile| of(tile) == heights.of(tile)));
             assert!((0..tiles).all(|tile| of(tile) + 1 >= heights.most()));
         }
     }

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::Precision;
 use super::operand::Layout;
-use super::tile::{Results, Tile};
+use super::tile::{Results, Strip};
 use crate::dispatch::{Cpu, Isa};
 
 /// How the weights of a panel are encoded, step by step.
@@ -66,7 +66,7 @@ pub(super) struct Micro {
     pub staged_bytes: usize,
     pub encoding: Encoding,
     pub layout: Layout,
-    run: unsafe fn(&Tile<'_>, usize, usize, &Results<'_>),
+    run: unsafe fn(&Strip<'_>, usize, &Results<'_>),
     /// The same on numbers in registers, where that says something.
     run_registers: Option<unsafe fn(usize) -> usize>,
 }
@@ -124,10 +124,10 @@ impl Choice {
     pub fn cpu(self) -> Cpu {
         self.cpu
     }
-    /// Multiplies the first `rows` rows of `tile` with a panel of `vectors` vectors.
-    pub fn run(self, tile: &Tile<'_>, rows: usize, vectors: usize, results: &Results<'_>) {
+    /// Multiplies the tiles of `strip` with a panel of `vectors` vectors.
+    pub fn run(self, strip: &Strip<'_>, vectors: usize, results: &Results<'_>) {
         // SAFETY: `choose` picked the loop by the level that the `Cpu` proves.
-        unsafe { (self.micro.run)(tile, rows, vectors, results) }
+        unsafe { (self.micro.run)(strip, vectors, results) }
     }
 
     /// Multiplies and adds `steps` times on numbers in registers; answers how many products that
@@ -174,19 +174,23 @@ macro_rules! tiles {
             unsafe
         )?
         fn $name(
-            tile: &$crate::gemm::tile::Tile<'_>,
-            rows: usize,
+            strip: &$crate::gemm::tile::Strip<'_>,
             vectors: usize,
             results: &$crate::gemm::tile::Results<'_>,
         ) {
             let dot = $dot;
-            match (vectors, rows) {
-                $($(
-                    ($vectors, $rows) => {
-                        $crate::gemm::tile::multiply::<_, $rows, $vectors>(dot, tile, results);
-                    }
-                )*)*
-                _ => unreachable!("a tile of {rows} rows and {vectors} vectors"),
+            let mut tile = strip.first;
+            for index in strip.tiles.clone() {
+                let rows = strip.heights.of(index);
+                match (vectors, rows) {
+                    $($(
+                        ($vectors, $rows) => {
+                            $crate::gemm::tile::multiply::<_, $rows, $vectors>(dot, &tile, results);
+                        }
+                    )*)*
+                    _ => unreachable!("a tile of {rows} rows and {vectors} vectors"),
+                }
+                tile.advance(rows);
             }
         }
     };

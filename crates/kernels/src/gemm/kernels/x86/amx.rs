@@ -12,7 +12,7 @@ use std::slice;
 use super::avx512::{Halves, PLAIN, Quads};
 use crate::gemm::kernels::{Encoding, Micro};
 use crate::gemm::operand::Layout;
-use crate::gemm::tile::{Dot, Integers, LINE_WORDS, Offsets, Results, Tile, finish};
+use crate::gemm::tile::{Dot, LINE_WORDS, Offsets, Results, Strip, Tile, finish};
 use crate::simd::Avx512;
 
 /// Rows of a register.
@@ -261,12 +261,32 @@ struct Sums([MaybeUninit<u32>; SIDE * SIDE]);
 /// The products of a tile in [`Sums`], by one of the modules above.
 type Multiply = unsafe fn(bool, usize, &Work);
 
-/// Multiplies `rows` rows of `tile` with a panel of `vectors` vectors.
+/// Multiplies the tiles of `strip` with a panel of `vectors` vectors.
 ///
 /// # Safety
 /// The processor must have AMX with the products of `multiply`, and AVX-512.
 #[inline(always)]
 unsafe fn run<D: Dot<Sum = __m512i, Right = __m512i>>(
+    dot: D,
+    multiply: Multiply,
+    (strip, vectors): (&Strip<'_>, usize),
+    results: &Results<'_>,
+) {
+    let mut tile = strip.first;
+    for index in strip.tiles.clone() {
+        let rows = strip.heights.of(index);
+        // SAFETY: the caller's promise.
+        unsafe { run_tile(dot, multiply, (&tile, rows, vectors), results) };
+        tile.advance(rows);
+    }
+}
+
+/// Multiplies `rows` rows of `tile`.
+///
+/// # Safety
+/// As above.
+#[inline(always)]
+unsafe fn run_tile<D: Dot<Sum = __m512i, Right = __m512i>>(
     dot: D,
     multiply: Multiply,
     (tile, rows, vectors): (&Tile<'_>, usize, usize),
@@ -329,8 +349,8 @@ unsafe fn run<D: Dot<Sum = __m512i, Right = __m512i>>(
     // SAFETY: the loop has written the sums of at least so many rows.
     let sums = unsafe { slice::from_raw_parts(to, rows * width) };
     match vectors {
-        1 => finish_rows::<D, 1>(dot, sums, results),
-        _ => finish_rows::<D, 2>(dot, sums, results),
+        1 => finish_rows::<D, 1>(dot, sums, results, tile.first_row),
+        _ => finish_rows::<D, 2>(dot, sums, results, tile.first_row),
     }
 }
 
@@ -387,12 +407,13 @@ impl Gathered {
     }
 }
 
-/// Brings sums to their place.
+/// Brings sums to their place; `first_row` is that of the first.
 #[inline(always)]
 fn finish_rows<D: Dot<Sum = __m512i, Right = __m512i>, const V: usize>(
     dot: D,
     sums: &[u32],
     results: &Results<'_>,
+    first_row: usize,
 ) {
     for (row, sums) in sums.chunks_exact(V * HEIGHT).enumerate() {
         let mut totals = [dot.zero(); V];
@@ -402,37 +423,29 @@ fn finish_rows<D: Dot<Sum = __m512i, Right = __m512i>, const V: usize>(
                 *total = dot.corrected(*total, &integers.corrections[v * HEIGHT..]);
             }
         }
-        let results = Results {
-            first: results.first + row * results.stride,
-            integers: results.integers.map(|integers| Integers {
-                row_scales: &integers.row_scales[row..],
-                ..integers
-            }),
-            ..*results
-        };
-        finish::<D, 1, V>(dot, [totals], &results);
+        finish::<D, 1, V>(dot, [totals], results, first_row + row);
     }
 }
 
 /// # Safety
 /// The processor must have the instructions.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-unsafe fn bf16_tiles(tile: &Tile<'_>, rows: usize, vectors: usize, results: &Results<'_>) {
+unsafe fn bf16_tiles(strip: &Strip<'_>, vectors: usize, results: &Results<'_>) {
     // SAFETY: the caller's promise.
     unsafe {
         let dot = Halves(Avx512::proven());
-        run(dot, halves::run, (tile, rows, vectors), results);
+        run(dot, halves::run, (strip, vectors), results);
     }
 }
 
 /// # Safety
 /// The processor must have the instructions.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-unsafe fn int8_tiles(tile: &Tile<'_>, rows: usize, vectors: usize, results: &Results<'_>) {
+unsafe fn int8_tiles(strip: &Strip<'_>, vectors: usize, results: &Results<'_>) {
     // SAFETY: the caller's promise.
     unsafe {
         let dot = Quads(Avx512::proven());
-        run(dot, quads::run, (tile, rows, vectors), results);
+        run(dot, quads::run, (strip, vectors), results);
     }
 }
 
