@@ -150,30 +150,27 @@ impl Kernel for FindLargest<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f32 {
         // several at a time, which do not wait for each other
-        let (mut largest, mut probes) = ([s.splat(0.0); AT_ONCE], [s.splat(0.0); AT_ONCE]);
-        let mut look = |i: usize, value| {
-            largest[i] = s.max(s.abs(value), largest[i]);
-            // 0 times anything but a finite number is NaN, and stays in the sum
-            probes[i] = s.mul_add(value, s.splat(0.0), probes[i]);
-        };
+        let mut largest = [s.splat(0.0); AT_ONCE];
         let mut blocks = self.0.chunks_exact(AT_ONCE * S::LANES);
         for block in &mut blocks {
             for i in 0..AT_ONCE {
-                look(i, s.load(&block[i * S::LANES..]));
+                largest[i] = s.max_magnitude(s.load(&block[i * S::LANES..]), largest[i]);
             }
         }
         for values in blocks.remainder().chunks(S::LANES) {
-            look(0, s.load_head(values));
+            largest[0] = s.max_magnitude(s.load_head(values), largest[0]);
         }
-        let (mut all, mut probe) = (largest[0], probes[0]);
         for i in 1..AT_ONCE {
-            all = s.max(largest[i], all);
-            probe = s.add(probes[i], probe);
+            largest[0] = s.max_magnitude(largest[i], largest[0]);
         }
-        if s.sum(probe).is_nan() {
-            f32::NAN
+        let mut lanes = [0.0; MAX_LANES];
+        s.store(largest[0], &mut lanes);
+        let bits = lanes.map(f32::to_bits).into_iter().max().unwrap_or(0);
+        let largest = f32::from_bits(bits);
+        if largest.is_finite() {
+            largest
         } else {
-            s.largest(all)
+            f32::NAN
         }
     }
 }

@@ -4,7 +4,6 @@
 //! These lie in memory (in the first level of cache), not in registers, which keeps formats, activations and
 //! sinks from multiplying with the instruction sets of the inner loop.
 
-use super::tile::Sums;
 use crate::activation::{Activation, gelu, quick_gelu};
 use crate::memory::Shared;
 use crate::simd::{Kernel, MAX_LANES, Simd};
@@ -21,7 +20,7 @@ pub(super) enum Sink<'a> {
 
 /// One tile's results.
 pub(super) struct Finish<'a> {
-    pub sums: &'a Sums,
+    pub sums: &'a [f32],
     /// Elements from one row of sums to the next.
     pub width: usize,
     pub rows: usize,
@@ -129,7 +128,7 @@ impl Finish<'_> {
             self.columns - column
         };
         for row in 0..self.rows {
-            let sums = &self.sums.0[row * self.width + column..];
+            let sums = &self.sums[row * self.width + column..];
             let mut values: [S::Floats; V] = load(s, sums);
             if let Sink::Add(to, stride) = self.sink {
                 let before = self.place(to, *stride, (row, column), count);

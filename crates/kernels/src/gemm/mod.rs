@@ -356,7 +356,7 @@ impl Job<'_> {
             }
             Offsets::Gathered { .. } => (here, 0),
         };
-        let mut tile = Tile {
+        let tile = Tile {
             left: self.rows.words,
             offsets: self.rows.offsets,
             first_row,
@@ -369,38 +369,34 @@ impl Job<'_> {
             next_rows,
             row_pace,
         };
+        let mut strip = Strip {
+            tile,
+            tiles: range.clone(),
+            heights,
+        };
         if columns == width
             && let Some(bounds) = Bounds::of(self.activation)
             && let Sink::Store(to, stride) | Sink::Add(to, stride) = self.sink
         {
-            let strip = Strip {
-                first: tile,
-                tiles: range,
-                heights,
-            };
             let results = Results {
+                first: first_column,
                 add: matches!(self.sink, Sink::Add(..)),
                 bounds,
-                ..self.results((first_row, first_column), to, *stride)
+                ..self.results(first_column, to, *stride)
             };
-            micro.run(&strip, vectors, &results);
+            micro.run(&mut strip, vectors, &results);
             return;
         }
+        let staged = Shared::new(&mut sums.0);
+        let mut results = self.results(first_column, &staged, width);
         for index in range {
-            let strip = Strip {
-                first: tile,
-                tiles: index..index + 1,
-                heights,
-            };
-            let (first_row, rows) = (tile.first_row, heights.of(index));
-            let staged = Shared::new(&mut sums.0);
-            let results = Results {
-                first: 0,
-                ..self.results((first_row, first_column), &staged, width)
-            };
-            micro.run(&strip, vectors, &results);
+            let (first_row, rows) = (strip.tile.first_row, heights.of(index));
+            results.top = first_row;
+            strip.tiles = index..index + 1;
+            micro.run(&mut strip, vectors, &results);
             micro.cpu().run(Finish {
-                sums,
+                // SAFETY: they are this thread's, and the tile is done.
+                sums: unsafe { staged.part(0..rows * width) },
                 width,
                 rows,
                 first_row,
@@ -409,28 +405,22 @@ impl Job<'_> {
                 activation: self.activation,
                 sink: self.sink,
             });
-            tile.advance(rows);
         }
     }
 
-    /// Results from a row and column on, unbounded, in rows of `stride` elements, which those of `to` are.
-    fn results<'a>(
-        &'a self,
-        (row, column): (usize, usize),
-        to: &'a Shared<'a, f32>,
-        stride: usize,
-    ) -> Results<'a> {
+    /// Results from a column on, unbounded, in rows of `stride` elements.
+    fn results<'a>(&'a self, column: usize, to: &'a Shared<'a, f32>, stride: usize) -> Results<'a> {
         let linear = self.linear;
         Results {
             bias: &linear.bias[column..],
             integers: (linear.precision == Precision::Int8).then(|| Integers {
-                row_scales: &self.rows.scales[row..],
+                row_scales: self.rows.scales,
                 column_scales: &linear.scales[column..],
                 corrections: &linear.corrections[column..],
             }),
-            top: row,
+            top: 0,
             to,
-            first: row * stride + column,
+            first: 0,
             stride,
             add: false,
             bounds: Bounds::NONE,

@@ -62,7 +62,7 @@ pub(super) const MAX_COLUMNS: usize = 48;
 #[repr(align(64))]
 pub(super) struct Sums(pub [f32; MAX_ROWS * MAX_COLUMNS]);
 
-/// What turns integer sums into numbers; slices begin at the first row or column of the results.
+/// What turns integer sums into numbers; slices begin at the product's first row and the panel's first column.
 #[derive(Clone, Copy)]
 pub(super) struct Integers<'a> {
     pub row_scales: &'a [f32],
@@ -74,13 +74,12 @@ pub(super) struct Integers<'a> {
 /// From the sums of tiles to numbers, and where these go: whole vectors of columns.
 #[derive(Clone, Copy)]
 pub(super) struct Results<'a> {
-    /// From the first column on.
+    /// From the panel's first column on.
     pub bias: &'a [f32],
     pub integers: Option<Integers<'a>>,
-    /// The first row.
-    pub top: usize,
     pub to: &'a Shared<'a, f32>,
-    /// Where it begins, and elements to the next.
+    /// The row of the product that comes first there, where it begins, and elements to the next.
+    pub top: usize,
     pub first: usize,
     pub stride: usize,
     /// Whether they are added to what is there.
@@ -179,8 +178,9 @@ impl Tile<'_> {
 
 /// Tiles below each other.
 pub(super) struct Strip<'a> {
-    /// The first of them.
-    pub first: Tile<'a>,
+    /// The first of them; at last, the one behind them. It is changed in place, because what was just written in pieces is read
+    /// slowly as a whole.
+    pub tile: Tile<'a>,
     pub tiles: Range<usize>,
     pub heights: Heights,
 }
@@ -356,20 +356,19 @@ unsafe fn add_part<D: Dot, const R: usize, const V: usize>(
     totals
 }
 
-/// Brings sums to their place while they are in registers; `row` is that of the first.
+/// Brings sums to their place while they are in registers; `first_row` is that of the first.
 #[inline(always)]
 pub(super) fn finish<D: Dot, const R: usize, const V: usize>(
     dot: D,
     totals: [[D::Sum; V]; R],
     results: &Results<'_>,
-    row: usize,
+    first_row: usize,
 ) {
     let s = dot.simd();
     let width = V * D::LANES;
-    let below = row - results.top;
     // SAFETY: tiles do not overlap, and each has one thread.
     let to = unsafe {
-        let first = results.first + below * results.stride;
+        let first = results.first + (first_row - results.top) * results.stride;
         let end = first + (R - 1) * results.stride + width;
         results.to.part(first..end)
     };
@@ -387,7 +386,7 @@ pub(super) fn finish<D: Dot, const R: usize, const V: usize>(
         }
         Some(integers) => {
             let column_scales = &integers.column_scales[..width];
-            let row_scales = &integers.row_scales[below..][..R];
+            let row_scales = &integers.row_scales[first_row..][..R];
             each_row!(r of R by V {
                 let row_scale = s.splat(row_scales[r]);
                 let mut values = [row_scale; V];

@@ -7,7 +7,7 @@
 
 mod pages;
 pub(crate) mod prefetch;
-pub(crate) use prefetch::in_order;
+pub(crate) use prefetch::{afresh, in_order};
 mod region;
 mod scratch;
 mod shared;

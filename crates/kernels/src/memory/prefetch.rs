@@ -1,4 +1,4 @@
-//! Asking for memory before it is needed. A hint: it never faults and changes no result.
+//! When memory is read: asked for before it is needed, or by the compiler not too early. Hints: they never fault and change no result.
 
 /// Asks for the line of cache at `address`, which may be any, in the first level.
 #[inline(always)]
@@ -40,4 +40,21 @@ pub(crate) fn in_order(index: usize) -> usize {
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     index
+}
+
+/// `value`, but so that the compiler reads nothing of it before: what one of many branches needs is not made ready for all of
+/// them in front of a loop. No instruction comes of it.
+#[inline(always)]
+pub(crate) fn afresh<T>(value: &T) -> &T {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        let mut address: *const T = value;
+        // SAFETY: there is no instruction, and the address is the same.
+        unsafe {
+            std::arch::asm!("/* {0} */", inout(reg) address, options(nostack, preserves_flags));
+            &*address
+        }
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    value
 }

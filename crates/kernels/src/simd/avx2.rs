@@ -168,6 +168,14 @@ impl Simd for Avx2 {
         safe!(_mm256_andnot_ps(_mm256_set1_ps(-0.0), a))
     }
     #[inline(always)]
+    fn max_magnitude(self, a: __m256, b: __m256) -> __m256 {
+        // without their sign floats are ordered as their bits are
+        safe! {
+            let a = _mm256_castps_si256(_mm256_andnot_ps(_mm256_set1_ps(-0.0), a));
+            _mm256_castsi256_ps(_mm256_max_epi32(a, _mm256_castps_si256(b)))
+        }
+    }
+    #[inline(always)]
     fn round(self, a: __m256) -> __m256 {
         safe!(_mm256_round_ps::<
             { _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC },

@@ -195,6 +195,14 @@ impl<const BF16: bool> Simd for Level<BF16> {
         safe!(_mm512_abs_ps(a))
     }
     #[inline(always)]
+    fn max_magnitude(self, a: __m512, b: __m512) -> __m512 {
+        // without their sign floats are ordered as their bits are
+        safe! {
+            let a = _mm512_castps_si512(_mm512_abs_ps(a));
+            _mm512_castsi512_ps(_mm512_max_epi32(a, _mm512_castps_si512(b)))
+        }
+    }
+    #[inline(always)]
     fn round(self, a: __m512) -> __m512 {
         safe!(_mm512_roundscale_ps::<0>(a))
     }

@@ -111,6 +111,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn min(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
     /// Without the sign.
     fn abs(self, a: Self::Floats) -> Self::Floats;
+    /// `|a|` or `b`, which has no sign, whichever is larger; a NaN is larger than all else.
+    fn max_magnitude(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
     /// The nearest whole number.
     fn round(self, a: Self::Floats) -> Self::Floats;
     /// `a * 2^n` for whole `n` in `-126.0..=127.0`.

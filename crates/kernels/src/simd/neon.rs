@@ -144,6 +144,14 @@ impl Simd for Neon {
         safe!(vabsq_f32(a))
     }
     #[inline(always)]
+    fn max_magnitude(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // without their sign floats are ordered as their bits are
+        safe! {
+            let a = vreinterpretq_u32_f32(vabsq_f32(a));
+            vreinterpretq_f32_u32(vmaxq_u32(a, vreinterpretq_u32_f32(b)))
+        }
+    }
+    #[inline(always)]
     fn round(self, a: float32x4_t) -> float32x4_t {
         safe!(vrndnq_f32(a))
     }

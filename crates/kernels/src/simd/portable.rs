@@ -154,6 +154,11 @@ impl Simd for Portable {
         a.map2(a, |a, _| a.abs())
     }
     #[inline(always)]
+    fn max_magnitude(self, a: Array, b: Array) -> Array {
+        // without their sign floats are ordered as their bits are
+        a.map2(b, |a, b| f32::from_bits(a.abs().to_bits().max(b.to_bits())))
+    }
+    #[inline(always)]
     fn round(self, a: Array) -> Array {
         a.map2(a, |a, _| a.round_ties_even())
     }

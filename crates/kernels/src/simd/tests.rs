@@ -24,7 +24,7 @@ impl Kernel for Everything<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> Results {
         // a level with fewer lanes goes over the sixteen elements more than once
-        let mut exact = vec![[0_u32; MAX_LANES]; 9];
+        let mut exact = vec![[0_u32; MAX_LANES]; 10];
         let mut fused = vec![[0_f32; MAX_LANES]; 2];
         let mut bf16 = vec![0; MAX_LANES];
         for at in (0..MAX_LANES).step_by(S::LANES) {
@@ -40,6 +40,7 @@ impl Kernel for Everything<'_> {
                 s.max(a, b),
                 s.min(a, b),
                 s.abs(a),
+                s.max_magnitude(a, s.abs(b)),
                 s.round(a),
                 s.splat(self.a[0]),
                 a,
@@ -285,20 +286,22 @@ fn heads_touch_only_their_elements() {
 }
 
 #[test]
-fn comparisons_with_nan_answer_the_second_operand() {
+fn comparisons_with_nan_answer_the_second_operand_or_the_largest() {
     struct Compare;
     impl Kernel for Compare {
-        type Output = [f32; 4];
+        type Output = [f32; 6];
         #[inline(always)]
-        fn run<S: Simd>(self, s: S) -> [f32; 4] {
+        fn run<S: Simd>(self, s: S) -> [f32; 6] {
             let (nan, one) = (s.splat(f32::NAN), s.splat(1.0));
             let all = [
                 s.max(nan, one),
                 s.max(one, nan),
                 s.min(nan, one),
                 s.min(one, nan),
+                s.max_magnitude(nan, one),
+                s.max_magnitude(s.splat(f32::NEG_INFINITY), nan),
             ];
-            let mut out = [0.0; 4];
+            let mut out = [0.0; 6];
             for (out, value) in out.iter_mut().zip(all) {
                 s.store_head(value, std::slice::from_mut(out));
             }
@@ -306,11 +309,12 @@ fn comparisons_with_nan_answer_the_second_operand() {
         }
     }
     for cpu in Cpu::available() {
-        let [a, b, c, d] = cpu.run(Compare);
+        let [a, b, c, d, e, f] = cpu.run(Compare);
         assert!(
             a == 1.0 && b.is_nan() && c == 1.0 && d.is_nan(),
             "{}",
             cpu.isa()
         );
+        assert!(e.is_nan() && f.is_nan(), "{}", cpu.isa());
     }
 }

@@ -66,7 +66,7 @@ pub(super) struct Micro {
     pub staged_bytes: usize,
     pub encoding: Encoding,
     pub layout: Layout,
-    run: unsafe fn(&Strip<'_>, usize, &Results<'_>),
+    run: unsafe fn(&mut Strip<'_>, usize, &Results<'_>),
     /// The same on numbers in registers, where that says something.
     run_registers: Option<unsafe fn(usize) -> usize>,
 }
@@ -125,7 +125,7 @@ impl Choice {
         self.cpu
     }
     /// Multiplies the tiles of `strip` with a panel of `vectors` vectors.
-    pub fn run(self, strip: &Strip<'_>, vectors: usize, results: &Results<'_>) {
+    pub fn run(self, strip: &mut Strip<'_>, vectors: usize, results: &Results<'_>) {
         // SAFETY: `choose` picked the loop by the level that the `Cpu` proves.
         unsafe { (self.micro.run)(strip, vectors, results) }
     }
@@ -174,23 +174,24 @@ macro_rules! tiles {
             unsafe
         )?
         fn $name(
-            strip: &$crate::gemm::tile::Strip<'_>,
+            strip: &mut $crate::gemm::tile::Strip<'_>,
             vectors: usize,
             results: &$crate::gemm::tile::Results<'_>,
         ) {
             let dot = $dot;
-            let mut tile = strip.first;
             for index in strip.tiles.clone() {
                 let rows = strip.heights.of(index);
+                let tile = $crate::memory::afresh(&strip.tile);
+                let results = $crate::memory::afresh(results);
                 match (vectors, rows) {
                     $($(
                         ($vectors, $rows) => {
-                            $crate::gemm::tile::multiply::<_, $rows, $vectors>(dot, &tile, results);
+                            $crate::gemm::tile::multiply::<_, $rows, $vectors>(dot, tile, results);
                         }
                     )*)*
                     _ => unreachable!("a tile of {rows} rows and {vectors} vectors"),
                 }
-                tile.advance(rows);
+                strip.tile.advance(rows);
             }
         }
     };

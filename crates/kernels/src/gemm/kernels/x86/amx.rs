@@ -269,14 +269,14 @@ type Multiply = unsafe fn(bool, usize, &Work);
 unsafe fn run<D: Dot<Sum = __m512i, Right = __m512i>>(
     dot: D,
     multiply: Multiply,
-    (strip, vectors): (&Strip<'_>, usize),
+    (strip, vectors): (&mut Strip<'_>, usize),
     results: &Results<'_>,
 ) {
-    let mut tile = strip.first;
+    let tile = &mut strip.tile;
     for index in strip.tiles.clone() {
         let rows = strip.heights.of(index);
         // SAFETY: the caller's promise.
-        unsafe { run_tile(dot, multiply, (&tile, rows, vectors), results) };
+        unsafe { run_tile(dot, multiply, (tile, rows, vectors), results) };
         tile.advance(rows);
     }
 }
@@ -430,7 +430,7 @@ fn finish_rows<D: Dot<Sum = __m512i, Right = __m512i>, const V: usize>(
 /// # Safety
 /// The processor must have the instructions.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-unsafe fn bf16_tiles(strip: &Strip<'_>, vectors: usize, results: &Results<'_>) {
+unsafe fn bf16_tiles(strip: &mut Strip<'_>, vectors: usize, results: &Results<'_>) {
     // SAFETY: the caller's promise.
     unsafe {
         let dot = Halves(Avx512::proven());
@@ -441,7 +441,7 @@ unsafe fn bf16_tiles(strip: &Strip<'_>, vectors: usize, results: &Results<'_>) {
 /// # Safety
 /// The processor must have the instructions.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-unsafe fn int8_tiles(strip: &Strip<'_>, vectors: usize, results: &Results<'_>) {
+unsafe fn int8_tiles(strip: &mut Strip<'_>, vectors: usize, results: &Results<'_>) {
     // SAFETY: the caller's promise.
     unsafe {
         let dot = Quads(Avx512::proven());
