@@ -121,6 +121,25 @@ pub(crate) fn quick_gelu<S: Simd>(s: S, x: S::Floats) -> S::Floats {
     s.mul(x, s.reciprocal(s.add(s.splat(1.0), power)))
 }
 
+/// [`quick_gelu`] to a relative error of 6e-4 (or an absolute one of 1e-37 times `|x|`): for results that are rounded to bf16 or
+/// bytes next, in two thirds of the time.
+///
+/// A polynomial of degree 3 fitted for the least largest relative error on ±½ (7.5e-5), and a reciprocal of 12 bits.
+#[inline(always)]
+pub(crate) fn coarse_quick_gelu<S: Simd>(s: S, x: S::Floats) -> S::Floats {
+    const FACTOR: f32 = -1.702 * std::f32::consts::LOG2_E;
+    const COEFFICIENTS: [f32; 3] = [0.242_611_1, 0.693_261, 0.999_928_06];
+    let power = s.mul(x, s.splat(FACTOR));
+    let n = s.round(power);
+    let r = s.sub(power, n);
+    let mut p = s.splat(0.055_171_67);
+    for coefficient in COEFFICIENTS {
+        p = s.mul_add(p, r, s.splat(coefficient));
+    }
+    let power = s.scale_far(p, n);
+    s.mul(x, s.reciprocal_estimate(s.add(s.splat(1.0), power)))
+}
+
 /// `x Φ(x)` to an absolute error of 3e-7 times `max(1, |x|)`.
 ///
 /// Written as `max(x, 0) - |x| Q(|x|)`, where the upper tail `Q(a)` is `e^(-a²/2)` times a
@@ -145,6 +164,27 @@ pub(crate) fn gelu<S: Simd>(s: S, x: S::Floats) -> S::Floats {
     }
     let density = exp2(s, s.mul(s.mul(a, a), s.splat(FACTOR)));
     s.neg_mul_add(s.mul(a, density), p, s.max(s.splat(0.0), x))
+}
+
+/// As [`apply`], as exactly as results are that are rounded next.
+#[cfg(test)]
+pub(crate) fn apply_coarsely(cpu: Cpu, activation: Activation, values: &mut [f32]) {
+    struct Coarse<'a>(&'a mut [f32]);
+    impl Kernel for Coarse<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            for chunk in self.0.chunks_mut(S::LANES) {
+                let value = coarse_quick_gelu(s, s.load_head(chunk));
+                s.store_head(value, chunk);
+            }
+        }
+    }
+    if activation == Activation::QuickGelu {
+        cpu.run(Coarse(values));
+    } else {
+        apply(cpu, activation, values);
+    }
 }
 
 #[cfg(test)]
@@ -213,6 +253,27 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn coarse_quick_gelu_keeps_its_stated_accuracy_on_every_level() {
+        for cpu in Cpu::available() {
+            let inputs = samples();
+            let mut outputs = inputs.clone();
+            apply_coarsely(cpu, Activation::QuickGelu, &mut outputs);
+            for (x, y) in inputs.iter().zip(&outputs) {
+                let want = reference(Activation::QuickGelu, f64::from(*x));
+                let error = (f64::from(*y) - want).abs();
+                assert!(
+                    error <= 6e-4 * want.abs() + 1e-37 * f64::from(x.abs()),
+                    "{:?}: {x} gives {y}, not {want}",
+                    cpu.isa()
+                );
+            }
+            let mut nan = [f32::NAN];
+            apply_coarsely(cpu, Activation::QuickGelu, &mut nan);
+            assert!(nan[0].is_nan());
         }
     }
 

@@ -4,7 +4,7 @@
 //! These lie in memory (in the first level of cache), not in registers, which keeps formats, activations and
 //! sinks from multiplying with the instruction sets of the inner loop.
 
-use crate::activation::{Activation, gelu, quick_gelu};
+use crate::activation::{Activation, coarse_quick_gelu, gelu, quick_gelu};
 use crate::memory::Shared;
 use crate::simd::{Kernel, MAX_LANES, Simd};
 
@@ -29,6 +29,8 @@ pub(super) struct Finish<'a> {
     pub columns: usize,
     pub first_column: usize,
     pub activation: Activation,
+    /// Whether results are rounded to fewer bits here or by who reads them next.
+    pub rounded: bool,
     pub sink: &'a Sink<'a>,
 }
 
@@ -38,6 +40,7 @@ impl Kernel for Finish<'_> {
     fn run<S: Simd>(self, s: S) {
         match self.activation {
             Activation::None => self.then(s, Same),
+            Activation::QuickGelu if self.rounded => self.then(s, CoarseQuickGelu),
             Activation::QuickGelu => self.then(s, QuickGelu),
             Activation::Gelu => self.then(s, Gelu),
             Activation::Relu => self.then(s, Clamp(f32::INFINITY)),
@@ -66,6 +69,15 @@ impl Activate for QuickGelu {
     #[inline(always)]
     fn of<S: Simd>(self, s: S, x: S::Floats) -> S::Floats {
         quick_gelu(s, x)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct CoarseQuickGelu;
+impl Activate for CoarseQuickGelu {
+    #[inline(always)]
+    fn of<S: Simd>(self, s: S, x: S::Floats) -> S::Floats {
+        coarse_quick_gelu(s, x)
     }
 }
 

@@ -202,7 +202,10 @@ impl Linear {
     /// The product of `rows`, which have the layer's layout.
     fn run(&self, machine: &Machine, rows: Rows<'_>, output: Output<'_>, activation: Activation) {
         let outputs = self.shape.outputs;
-        let job = |rows: Rows<'_>, sink: &Sink<'_>| self.run_into(machine, rows, sink, activation);
+        let rounded = matches!(&output, Output::Operand(_, form) if form.is_rounded());
+        let job = |rows: Rows<'_>, sink: &Sink<'_>| {
+            self.run_into(machine, rows, sink, (activation, rounded));
+        };
         match output {
             Output::Store(to) => {
                 assert_eq!(to.len(), rows.count * outputs);
@@ -244,8 +247,14 @@ impl Linear {
         }
     }
 
-    /// The product of rows whose results go to one place, all threads at it.
-    fn run_into(&self, machine: &Machine, rows: Rows<'_>, sink: &Sink<'_>, activation: Activation) {
+    /// The product of rows whose results go to one place, all threads at it; and whether they are rounded there.
+    fn run_into(
+        &self,
+        machine: &Machine,
+        rows: Rows<'_>,
+        sink: &Sink<'_>,
+        (activation, rounded): (Activation, bool),
+    ) {
         let tiling = Tiling::new(
             (
                 rows.count.div_ceil(self.micro.rows),
@@ -260,6 +269,7 @@ impl Linear {
             rows,
             sink,
             activation,
+            rounded,
             heights: Heights::new(rows.count, tiling.tiles),
         };
         machine
@@ -315,6 +325,7 @@ struct Job<'a> {
     rows: Rows<'a>,
     sink: &'a Sink<'a>,
     activation: Activation,
+    rounded: bool,
     heights: Heights,
 }
 
@@ -403,6 +414,7 @@ impl Job<'_> {
                 columns,
                 first_column,
                 activation: self.activation,
+                rounded: self.rounded,
                 sink: self.sink,
             });
         }

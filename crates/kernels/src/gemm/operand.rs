@@ -74,6 +74,13 @@ impl Form {
     }
 }
 
+impl Form {
+    /// Whether numbers lose bits there.
+    pub(super) fn is_rounded(self) -> bool {
+        self.layout != Layout::F32
+    }
+}
+
 impl From<Layout> for Form {
     fn from(layout: Layout) -> Self {
         Self::rows(layout)

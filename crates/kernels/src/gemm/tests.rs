@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::activation::{apply, apply_coarsely};
 use crate::dispatch::Cpu;
 use crate::simd::bf16_bits;
 
@@ -206,7 +207,7 @@ proptest! {
                 for activation in [Activation::Gelu, Activation::Relu, Activation::Relu6] {
                     let sums = plain.iter().zip(&problem.residual).map(|(x, before)| x + before);
                     let mut want: Vec<f32> = sums.collect();
-                    crate::activation::apply(cpu, activation, &mut want);
+                    apply(cpu, activation, &mut want);
                     let mut got = problem.residual.clone();
                     linear.multiply(&machine, &left, Output::Add(&mut got), activation);
                     prop_assert_eq!(&got, &want);
@@ -214,7 +215,7 @@ proptest! {
 
                 for activation in [Activation::QuickGelu, Activation::Gelu, Activation::Relu6] {
                     let mut want = plain.clone();
-                    crate::activation::apply(cpu, activation, &mut want);
+                    apply(cpu, activation, &mut want);
                     let mut got = vec![0.0; plain.len()];
                     linear.multiply(&machine, &left, Output::Store(&mut got), activation);
                     prop_assert_eq!(&got, &want);
@@ -223,6 +224,12 @@ proptest! {
                         let mut operand = Operand::new();
                         operand.assign(&machine, Layout::F32, &[f32::NAN; 400], 1);
                         linear.multiply(&machine, &left, Output::Operand(&mut operand, layout.into()), activation);
+                        let mut want = plain.clone();
+                        if layout == Layout::F32 {
+                            apply(cpu, activation, &mut want);
+                        } else {
+                            apply_coarsely(cpu, activation, &mut want);
+                        }
                         let mut expected = Operand::new();
                         expected.assign(&machine, layout, &want, outputs);
                         prop_assert!(operand == expected, "{layout:?} on {}", cpu.isa());

@@ -193,6 +193,10 @@ impl Simd for Avx2 {
         safe!(_mm256_div_ps(_mm256_set1_ps(1.0), a))
     }
     #[inline(always)]
+    fn reciprocal_estimate(self, a: __m256) -> __m256 {
+        safe!(_mm256_rcp_ps(a))
+    }
+    #[inline(always)]
     fn sum(self, a: __m256) -> f32 {
         safe! {
             let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));

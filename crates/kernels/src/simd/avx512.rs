@@ -211,6 +211,10 @@ impl<const BF16: bool> Simd for Level<BF16> {
         safe!(_mm512_scalef_ps(a, n))
     }
     #[inline(always)]
+    fn scale_far(self, a: __m512, n: __m512) -> __m512 {
+        safe!(_mm512_scalef_ps(a, n))
+    }
+    #[inline(always)]
     fn reciprocal(self, a: __m512) -> __m512 {
         // One Newton step doubles the 14 bits of the estimate; a division takes three times as long.
         safe! {
@@ -218,6 +222,10 @@ impl<const BF16: bool> Simd for Level<BF16> {
             let rest = _mm512_fnmadd_ps(a, guess, _mm512_set1_ps(1.0));
             _mm512_fmadd_ps(guess, rest, guess)
         }
+    }
+    #[inline(always)]
+    fn reciprocal_estimate(self, a: __m512) -> __m512 {
+        safe!(_mm512_rcp14_ps(a))
     }
     #[inline(always)]
     fn sum(self, a: __m512) -> f32 {

@@ -117,8 +117,21 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn round(self, a: Self::Floats) -> Self::Floats;
     /// `a * 2^n` for whole `n` in `-126.0..=127.0`.
     fn scale(self, a: Self::Floats, n: Self::Floats) -> Self::Floats;
+    /// `a * 2^n` for `1.0 / 2.0 < |a| < 2.0` and any whole `n`, of a magnitude of at least `2^127` or at most `2^-125` where it does
+    /// not fit.
+    #[inline(always)]
+    fn scale_far(self, a: Self::Floats, n: Self::Floats) -> Self::Floats {
+        // in this order a NaN stays one
+        let n = self.max(self.splat(-126.0), self.min(self.splat(127.0), n));
+        self.scale(a, n)
+    }
     /// `1 / a` for `1.0 <= |a| <= 1.7e38`, to two units in the last place; NaN stays NaN.
     fn reciprocal(self, a: Self::Floats) -> Self::Floats;
+    /// `1 / a` for `1.0 <= a`, infinity included, to a relative error of 4e-4 or, where that is less than 1e-37, to 1e-37.
+    #[inline(always)]
+    fn reciprocal_estimate(self, a: Self::Floats) -> Self::Floats {
+        self.reciprocal(self.min(self.splat(1.7e38), a))
+    }
     /// The lanes of both in turns: those of the lower halves, and those of the upper halves.
     fn zip(self, a: Self::Floats, b: Self::Floats) -> [Self::Floats; 2];
     /// The sum of the lanes, in an order that depends on the instruction set only.
