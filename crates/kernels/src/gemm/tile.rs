@@ -88,6 +88,19 @@ pub(super) struct Results<'a> {
     pub bounds: Bounds,
 }
 
+impl Results<'_> {
+    /// Asks for the places of `R` rows of so many columns, which are far apart, long before they are written.
+    #[inline(always)]
+    fn ask<const R: usize>(&self, first_row: usize, columns: usize) {
+        let first = self.first + (first_row - self.top) * self.stride;
+        for r in 0..R {
+            for line in (0..columns).step_by(LINE_WORDS) {
+                prefetch::to_first_level(self.to.address(first + r * self.stride + line).cast());
+            }
+        }
+    }
+}
+
 /// The range of an activation that is linear between two bounds.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
@@ -222,6 +235,7 @@ pub(super) fn multiply<D: Dot, const R: usize, const V: usize>(
         tile.segments * tile.segment_steps * step_words
     );
     assert!(tile.segment_steps > 0);
+    results.ask::<R>(tile.first_row, V * D::LANES);
     let mut totals = [starts::<D, V>(dot, results); R];
     match tile.offsets {
         Offsets::Dense { stride } => {

@@ -26,6 +26,12 @@ impl<'a, T> Shared<'a, T> {
         }
     }
 
+    /// Where an element would be, which need not exist.
+    #[inline(always)]
+    pub fn address(&self, index: usize) -> *const T {
+        self.start.wrapping_add(index)
+    }
+
     /// The elements of `range`.
     ///
     /// # Safety
