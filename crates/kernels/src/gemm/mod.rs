@@ -233,7 +233,11 @@ impl Linear {
                             .micro
                             .staged_bytes
                             .saturating_mul(machine.pool.threads());
-                        let at_once = operand.staged_at_once(bytes);
+                        let mut at_once = operand.staged_at_once(bytes);
+                        if operand.group() == 1 {
+                            // whole tiles
+                            at_once = at_once.next_multiple_of(self.micro.rows);
+                        }
                         for first in (0..rows.count).step_by(at_once) {
                             let block = first..rows.count.min(first + at_once);
                             let stage = Shared::new(operand.stage(block.len()));
