@@ -113,11 +113,13 @@ fn exp2<S: Simd>(s: S, x: S::Floats) -> S::Floats {
     s.scale(p, n)
 }
 
+/// What the quick GELU's argument is multiplied with to be an exponent of 2.
+const QUICK_FACTOR: f32 = -1.702 * std::f32::consts::LOG2_E;
+
 /// `x / (1 + e^(-1.702 x))` to an absolute error of 3e-7 times `max(1, |x|)`.
 #[inline(always)]
 pub(crate) fn quick_gelu<S: Simd>(s: S, x: S::Floats) -> S::Floats {
-    const FACTOR: f32 = -1.702 * std::f32::consts::LOG2_E;
-    let power = exp2(s, s.mul(x, s.splat(FACTOR)));
+    let power = exp2(s, s.mul(x, s.splat(QUICK_FACTOR)));
     s.mul(x, s.reciprocal(s.add(s.splat(1.0), power)))
 }
 
@@ -127,9 +129,8 @@ pub(crate) fn quick_gelu<S: Simd>(s: S, x: S::Floats) -> S::Floats {
 /// A polynomial of degree 3 fitted for the least largest relative error on ±½ (7.5e-5), and a reciprocal of 12 bits.
 #[inline(always)]
 pub(crate) fn coarse_quick_gelu<S: Simd>(s: S, x: S::Floats) -> S::Floats {
-    const FACTOR: f32 = -1.702 * std::f32::consts::LOG2_E;
     const COEFFICIENTS: [f32; 3] = [0.242_611_1, 0.693_261, 0.999_928_06];
-    let power = s.mul(x, s.splat(FACTOR));
+    let power = s.mul(x, s.splat(QUICK_FACTOR));
     let n = s.round(power);
     let r = s.sub(power, n);
     let mut p = s.splat(0.055_171_67);

@@ -187,6 +187,7 @@ impl Head<'_> {
             results,
         } = &mut *self.work;
         let stride = *stride;
+        let query = |r: usize| span.queries.start + first + r;
         // keys that query `r` sees
         let seen = |r: usize| {
             if causal {
@@ -199,7 +200,7 @@ impl Head<'_> {
 
         let mut lefts = [&[][..]; R];
         for (r, left) in lefts.iter_mut().enumerate() {
-            *left = &queries.at(span.queries.start + first + r, column)[..width];
+            *left = &queries.at(query(r), column)[..width];
         }
         // whole vectors of keys: what the surplus lanes hold is not looked at
         let padded = most.next_multiple_of(S::LANES);
@@ -230,13 +231,11 @@ impl Head<'_> {
             }
         };
         let left = left_sides::<S, P, R>(s, lefts, places);
-        let at = |r| (span.queries.start + first + r, column);
         match self.target {
             Target::Floats(to) => {
                 let mut places = std::array::from_fn::<&mut [f32], R, _>(|_| &mut []);
                 for (r, place) in places.iter_mut().enumerate() {
-                    let (query, column) = at(r);
-                    let start = query * self.attention.heads * width + column;
+                    let start = query(r) * self.attention.heads * width + column;
                     // SAFETY: the columns of one head in the rows of one span: no other piece has them.
                     *place = unsafe { to.part(start..start + width) };
                 }
@@ -246,10 +245,9 @@ impl Head<'_> {
                 let places = rows(results, width);
                 product::<S, P, R>(s, left, right, width, places, factors);
                 for r in 0..R {
-                    let (query, column) = at(r);
                     let row = &results[r * width..][..width];
                     // SAFETY: as above, and heads do not share words.
-                    unsafe { writer.part(self.cpu, query, column, row) };
+                    unsafe { writer.part(self.cpu, query(r), column, row) };
                 }
             }
         }

@@ -15,9 +15,6 @@ use crate::machine::Machine;
 use crate::memory::{Shared, prefetch};
 use head::{Head, Work};
 
-/// Floats in a line of cache.
-const LINE_FLOATS: usize = 16;
-
 /// Columns of a matrix that hold a vector for each token, head after head.
 #[derive(Clone, Copy, Debug)]
 pub struct Tokens<'a> {
@@ -40,7 +37,7 @@ impl<'a> Tokens<'a> {
     #[inline(always)]
     fn ask(&self, row: usize, column: usize, width: usize) {
         let row = self.at(row, column);
-        for line in row[..width].chunks(LINE_FLOATS) {
+        for line in row[..width].chunks(prefetch::LINE_WORDS) {
             prefetch::to_second_level(line.as_ptr().cast());
         }
     }

@@ -329,6 +329,7 @@ struct Job<'a> {
     rows: Rows<'a>,
     sink: &'a Sink<'a>,
     activation: Activation,
+    /// Whether results are rounded by who reads them next, or by the sink.
     rounded: bool,
     heights: Heights,
 }

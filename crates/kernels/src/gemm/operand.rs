@@ -72,9 +72,7 @@ impl Form {
         assert!(group > 0);
         Self { layout, group }
     }
-}
 
-impl Form {
     /// Whether numbers lose bits there.
     pub(super) fn is_rounded(self) -> bool {
         self.layout != Layout::F32

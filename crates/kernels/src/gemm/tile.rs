@@ -139,15 +139,13 @@ pub(super) enum Offsets<'a> {
 /// Memory to ask for before it is needed: one line a step, from this address on, which may be any.
 pub(super) type Ahead = *const u32;
 
-/// Words in a line of cache.
-pub(super) const LINE_WORDS: usize = 16;
+pub(super) use crate::memory::prefetch::LINE_WORDS;
 
 /// A tile of so few rows asks for two lines of the next panel a step: it is done before one would have brought enough of it. A
 /// higher one has no register left for that.
 pub(super) const FEW_ROWS: usize = 6;
 
 /// One tile's work.
-#[derive(Clone, Copy)]
 pub(super) struct Tile<'a> {
     /// The left matrix.
     pub left: &'a [u32],

@@ -1,5 +1,8 @@
 //! When memory is read: asked for before it is needed, or by the compiler not too early. Hints: they never fault and change no result.
 
+/// Words, or floats, in a line of cache.
+pub(crate) const LINE_WORDS: usize = 16;
+
 /// Asks for the line of cache at `address`, which may be any, in the first level.
 #[inline(always)]
 pub(crate) fn to_first_level(address: *const u32) {
