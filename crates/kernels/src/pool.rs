@@ -2,10 +2,13 @@
 //!
 //! A forward pass is a chain of some hundred short jobs (a matrix product, a
 //! norm), so handing one over must cost less than a microsecond: helpers spin for
-//! a moment after each job before they sleep. Pieces are taken one by one from
-//! a counter, so that a thread which the system interrupts delays nobody
-//! by more than one piece. Which thread does a piece never changes its result:
-//! jobs write disjoint places and pieces do not depend on the number of threads.
+//! a moment after each job before they sleep. Each thread has its share of the pieces, the
+//! same in each job, so that what it wrote in one is in its own cache in the next: where
+//! cores have caches far from each other, an image on two threads takes a quarter longer
+//! without. Pieces are taken one by one, at last from the others' shares, so that a
+//! thread which the system interrupts delays nobody by more than one piece. Which thread
+//! does a piece never changes its result: jobs write disjoint places and pieces do not
+//! depend on the number of threads.
 //!
 //! The one `unsafe` promise: [`Pool::run`] returns only after every helper has let
 //! go of the closure that it lends them.
@@ -46,7 +49,8 @@ struct Shared {
     gate: AtomicU64,
     task: UnsafeCell<Option<Task>>,
     pieces: AtomicUsize,
-    next: AtomicUsize,
+    /// The next piece of each thread's share.
+    next: Box<[Next]>,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     sleeping: AtomicUsize,
     asleep: Mutex<()>,
@@ -55,6 +59,11 @@ struct Shared {
     /// What every piece passes before it begins.
     before: Arc<Gate>,
 }
+
+/// Alone in the two lines of cache that processors fetch together.
+#[derive(Default)]
+#[repr(align(128))]
+struct Next(AtomicUsize);
 
 // SAFETY: `task` is written only while the gate is closed and nobody is inside, and
 // read only by helpers that entered through the gate after it opened.
@@ -81,7 +90,7 @@ impl Pool {
             gate: AtomicU64::new(0),
             task: UnsafeCell::new(None),
             pieces: AtomicUsize::new(0),
-            next: AtomicUsize::new(0),
+            next: (0..threads).map(|_| Next::default()).collect(),
             panic: Mutex::new(None),
             sleeping: AtomicUsize::new(0),
             asleep: Mutex::new(()),
@@ -94,7 +103,7 @@ impl Pool {
                 let shared = Arc::clone(&shared);
                 std::thread::Builder::new()
                     .name(format!("kernel-{i}"))
-                    .spawn(move || shared.help())
+                    .spawn(move || shared.help(i))
                     .expect("the system gives a thread")
             })
             .collect();
@@ -161,7 +170,10 @@ impl Pool {
         // a job whose caller panicked leaves a helper's panic behind
         drop(lock(&shared.panic).take());
         shared.pieces.store(pieces, Ordering::Relaxed);
-        shared.next.store(0, Ordering::Relaxed);
+        for (thread, next) in shared.next.iter().enumerate() {
+            next.0
+                .store(shared.share(thread, pieces).start, Ordering::Relaxed);
+        }
         let job = shared.gate.load(Ordering::Relaxed) / JOB;
         shared.gate.store(
             job.wrapping_add(1).wrapping_mul(JOB) | OPEN,
@@ -172,7 +184,7 @@ impl Pool {
             drop(lock(&shared.asleep));
             shared.wake.notify_all();
         }
-        shared.work(task);
+        shared.work(0, task);
         drop(closing);
         if let Some(panic) = lock(&shared.panic).take() {
             resume_unwind(panic);
@@ -186,9 +198,7 @@ struct Closing<'a>(&'a Shared);
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
         // after a panic of the caller's own piece the rest is not begun
-        self.0
-            .next
-            .fetch_max(self.0.pieces.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.0.give_up();
         self.0.gate.fetch_and(!OPEN, Ordering::AcqRel);
         let mut looks: u32 = 0;
         while !self.0.gate.load(Ordering::Acquire).is_multiple_of(OPEN) {
@@ -204,31 +214,47 @@ impl Drop for Closing<'_> {
 }
 
 impl Shared {
-    /// Takes pieces until none is left.
-    fn work(&self, task: &(dyn Fn(usize) + Sync)) {
-        let pieces = self.pieces.load(Ordering::Relaxed);
-        loop {
-            let piece = self.next.fetch_add(1, Ordering::Relaxed);
-            if piece >= pieces {
-                return;
+    /// A thread's share of the pieces.
+    fn share(&self, thread: usize, pieces: usize) -> Range<usize> {
+        let threads = self.next.len();
+        pieces * thread / threads..pieces * (thread + 1) / threads
+    }
+
+    /// Takes pieces until none is left: first a thread's own, then what the others have not begun.
+    fn work(&self, thread: usize, task: &(dyn Fn(usize) + Sync)) {
+        let (pieces, threads) = (self.pieces.load(Ordering::Relaxed), self.next.len());
+        for owner in (thread..threads).chain(0..thread) {
+            let end = self.share(owner, pieces).end;
+            loop {
+                let piece = self.next[owner].0.fetch_add(1, Ordering::Relaxed);
+                if piece >= end {
+                    break;
+                }
+                self.before.pass();
+                task(piece);
             }
-            self.before.pass();
-            task(piece);
+        }
+    }
+
+    /// Leaves all pieces that are not begun.
+    fn give_up(&self) {
+        let pieces = self.pieces.load(Ordering::Relaxed);
+        for next in &self.next {
+            next.0.fetch_max(pieces, Ordering::Relaxed);
         }
     }
 
     /// A helper's life.
-    fn help(&self) {
+    fn help(&self, thread: usize) {
         let mut last = 0;
         while let Some(job) = self.enter(last) {
             last = job;
             // SAFETY: inside an open job the task is set and the caller waits for us to leave.
             let task = unsafe { *self.task.get() };
             if let Some(task) = task
-                && let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.work(task)))
+                && let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.work(thread, task)))
             {
-                self.next
-                    .fetch_max(self.pieces.load(Ordering::Relaxed), Ordering::Relaxed);
+                self.give_up();
                 lock(&self.panic).get_or_insert(panic);
             }
             self.gate.fetch_sub(1, Ordering::Release);

@@ -40,7 +40,7 @@ use tile::{
     Bounds, FEW_ROWS, Integers, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Results, Strip, Sums,
     Tile,
 };
-use tiling::{Heights, Tiling};
+use tiling::{Bytes, Heights, Tiling};
 
 /// The numbers that a layer multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -264,9 +264,13 @@ impl Linear {
                 rows.count.div_ceil(self.micro.rows),
                 self.micro.panels(self.shape.outputs),
             ),
-            size_of_val(rows.words),
-            size_of_val(&self.words[..]),
+            Bytes {
+                rows: size_of_val(rows.words),
+                weights: size_of_val(&self.words[..]),
+                results: rows.count * self.shape.outputs * size_of::<f32>(),
+            },
             self.micro.kept_bytes,
+            machine.pool.threads(),
         );
         let job = Job {
             linear: self,

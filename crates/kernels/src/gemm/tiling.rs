@@ -7,6 +7,14 @@ const ROW_BYTES: usize = 192 * 1024;
 /// Bytes of weights that stay there from block to block.
 const WEIGHT_BYTES: usize = 512 * 1024;
 
+/// What a product reads and writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bytes {
+    pub rows: usize,
+    pub weights: usize,
+    pub results: usize,
+}
+
 /// Tiles in blocks of rows, in each block panel by panel.
 ///
 /// A thread takes a range of this order, whether it has few panels and many rows (the first layers of a
@@ -20,24 +28,30 @@ pub(super) struct Tiling {
 }
 
 impl Tiling {
-    /// The order for so many bytes of rows and weights: one that seldom reads again what does not fit into the cache.
+    /// The order for operands and results of so many bytes: one that seldom reads again what does not fit into the cache.
     /// Where the weights do not stay in the cache anyway, no more than `kept_bytes` of rows are worked on at a time.
+    ///
+    /// The `threads` share blocks where these are more than the weights, so that a thread reads rows that it wrote itself
+    /// in the layer before, and panels where the weights are more.
     pub fn new(
         (tiles, panels): (usize, usize),
-        row_bytes: usize,
-        weight_bytes: usize,
+        bytes: Bytes,
         kept_bytes: usize,
+        threads: usize,
     ) -> Self {
-        let rows_at_once = if weight_bytes <= WEIGHT_BYTES {
+        let rows_at_once = if bytes.weights <= WEIGHT_BYTES {
             ROW_BYTES
         } else {
             kept_bytes
         };
-        let blocks = row_bytes.div_ceil(rows_at_once).clamp(1, tiles.max(1));
+        let mut blocks = bytes.rows.div_ceil(rows_at_once).max(1);
+        if bytes.rows + bytes.results > bytes.weights {
+            blocks = blocks.next_multiple_of(threads);
+        }
         Self {
             tiles,
             panels,
-            blocks,
+            blocks: blocks.min(tiles.max(1)),
         }
     }
 
@@ -102,11 +116,19 @@ impl Heights {
 mod tests {
     use super::*;
 
+    fn bytes(rows: usize, weights: usize) -> Bytes {
+        Bytes {
+            rows,
+            weights,
+            results: 0,
+        }
+    }
+
     #[test]
     fn ranges_of_the_order_visit_each_tile_once() {
         for (tiles, panels, row_bytes) in [(0, 3, 0), (1, 1, 1), (7, 11, 0), (23, 2, ROW_BYTES * 5)]
         {
-            let tiling = Tiling::new((tiles, panels), row_bytes, WEIGHT_BYTES, usize::MAX);
+            let tiling = Tiling::new((tiles, panels), bytes(row_bytes, 1), usize::MAX, 3);
             for pieces in [1, 2, 5, 8] {
                 let mut visits = vec![0; tiling.count()];
                 for piece in 0..pieces {
@@ -136,13 +158,24 @@ mod tests {
     fn rows_are_read_again_from_the_cache_if_the_weights_leave_room() {
         let order = |weight_bytes| {
             let mut order = Vec::new();
-            let tiling = Tiling::new((4, 2), 2 * ROW_BYTES, weight_bytes, usize::MAX);
+            let bytes = bytes(2 * ROW_BYTES, weight_bytes);
+            let tiling = Tiling::new((4, 2), bytes, usize::MAX, 1);
             tiling.visit(0..8, |panel, tiles| order.push((panel, tiles)));
             order
         };
         assert_eq!(order(1), [(0, 0..2), (1, 0..2), (0, 2..4), (1, 2..4)]);
         assert_eq!(order(WEIGHT_BYTES + 1), [(0, 0..4), (1, 0..4)]);
-        let kept = Tiling::new((4, 2), 2 * ROW_BYTES, WEIGHT_BYTES + 1, ROW_BYTES);
+        let kept = Tiling::new((4, 2), bytes(2 * ROW_BYTES, WEIGHT_BYTES + 1), ROW_BYTES, 1);
         assert_eq!(kept.blocks, 2);
+    }
+
+    #[test]
+    fn threads_share_rows_or_weights_whichever_are_more() {
+        let blocks = |weight_bytes, threads| {
+            let bytes = bytes(ROW_BYTES, weight_bytes);
+            Tiling::new((4, 2), bytes, usize::MAX, threads).blocks
+        };
+        assert_eq!([1, 2, 3, 8].map(|threads| blocks(1, threads)), [1, 2, 3, 4]);
+        assert_eq!(blocks(ROW_BYTES, 2), 1);
     }
 }
