@@ -274,11 +274,10 @@ mod tests {
             )
     }
 
-    /// What is staged part by part is gathered for that part alone.
+    /// What is staged part by part is gathered for that part alone, and a single image's largest result is found on the way.
     #[test]
     #[cfg_attr(miri, ignore = "a million results")]
-    fn images_encoded_in_parts_are_those_encoded_at_once() {
-        let (images, inputs, outputs) = (5, 3, 128);
+    fn images_are_encoded_as_their_results_are() {
         let grid = Grid {
             height: 24,
             width: 24,
@@ -288,30 +287,41 @@ mod tests {
             stride: 1,
             padding: Padding::Same,
         };
-        let mut random = Random::new(9);
-        let problem = Problem {
-            images,
-            inputs,
-            outputs,
-            grid,
-            window,
-            weights: random.floats(outputs * inputs * 9),
-            bias: random.floats(outputs),
-            pixels: random.floats(images * grid.pixels() * inputs),
-        };
-        for cpu in Cpu::available() {
-            let machine = Machine::new(cpu, 2);
-            let results = problem.run(&machine, Precision::Int8);
-            let weights = (&problem.weights[..], &problem.bias[..]);
-            let mut packer = Packer::new(cpu);
-            let layer = Convolution::new(&mut packer, Precision::Int8, weights, window);
-            let form = Form::groups(layer.linear().layout(), grid.pixels());
-            let [mut left, mut parts, mut whole] = [(); 3].map(|()| Operand::new());
-            left.assign(&machine, form, &problem.pixels, inputs);
-            let to = Output::Operand(&mut parts, form);
-            layer.apply(&machine, (&left, grid), to, Activation::None);
-            whole.assign(&machine, form, &results, outputs);
-            assert!(parts == whole, "{}", cpu.isa());
+        for (images, outputs, spoiled) in [
+            (5, 128, false),
+            (1, 128, false),
+            (1, 121, false),
+            (1, 128, true),
+        ] {
+            let (inputs, mut random) = (3, Random::new(9));
+            let mut problem = Problem {
+                images,
+                inputs,
+                outputs,
+                grid,
+                window,
+                weights: random.floats(outputs * inputs * 9),
+                bias: random.floats(outputs),
+                pixels: random.floats(images * grid.pixels() * inputs),
+            };
+            // the largest of all, in one result
+            problem.bias[7] = if spoiled { f32::INFINITY } else { -99.0 };
+            for cpu in Cpu::available() {
+                let machine = Machine::new(cpu, 2);
+                let results = problem.run(&machine, Precision::Int8);
+                let weights = (&problem.weights[..], &problem.bias[..]);
+                let mut packer = Packer::new(cpu);
+                let layer = Convolution::new(&mut packer, Precision::Int8, weights, window);
+                let form = Form::groups(layer.linear().layout(), grid.pixels());
+                let [mut left, mut parts, mut whole] = [(); 3].map(|()| Operand::new());
+                left.assign(&machine, form, &problem.pixels, inputs);
+                let to = Output::Operand(&mut parts, form);
+                layer.apply(&machine, (&left, grid), to, Activation::None);
+                whole.assign(&machine, form, &results, outputs);
+                assert_eq!(whole.scales()[0].is_nan(), spoiled);
+                assert!(spoiled || parts == whole, "{}", cpu.isa());
+                assert!(!spoiled || parts.scales()[0].is_nan(), "{}", cpu.isa());
+            }
         }
     }
 

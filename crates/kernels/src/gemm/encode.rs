@@ -1,5 +1,7 @@
 //! Floats into the numbers that a product's left side is made of.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::operand::Layout;
 use crate::simd::{Kernel, MAX_LANES, Simd};
 
@@ -22,16 +24,20 @@ impl Scale {
         factor: 1.0,
     };
 
-    /// The scale that makes the largest of some numbers, as [`FindLargest`] finds it, 127.
+    /// The scale that makes the largest magnitude of some numbers 127.
+    #[inline(always)]
     pub fn of(largest: f32) -> Self {
-        let (unit, factor) = if largest.is_nan() {
-            (f32::NAN, 0.0)
-        } else if largest < SMALLEST_MAGNITUDE {
-            (0.0, 0.0)
-        } else {
-            (largest / 127.0, 127.0 / largest)
-        };
-        Self { unit, factor }
+        if (SMALLEST_MAGNITUDE..=f32::MAX).contains(&largest) {
+            return Self {
+                unit: largest / 127.0,
+                factor: 127.0 / largest,
+            };
+        }
+        let zeros = largest < SMALLEST_MAGNITUDE;
+        Self {
+            unit: if zeros { 0.0 } else { f32::NAN },
+            factor: 0.0,
+        }
     }
 }
 
@@ -66,6 +72,13 @@ impl Kernel for Encode<'_> {
 trait Rounded: bytemuck::Pod {
     /// Writes a vector of numbers, times `factor` if there are scales.
     fn store<S: Simd>(s: S, values: S::Floats, factor: S::Floats, to: &mut [Self]);
+    /// Writes four of them.
+    #[inline(always)]
+    fn store_four<S: Simd>(s: S, values: [S::Floats; 4], factor: S::Floats, to: &mut [Self]) {
+        for i in 0..4 {
+            Self::store(s, values[i], factor, &mut to[i * S::LANES..]);
+        }
+    }
 }
 
 impl Rounded for u16 {
@@ -80,6 +93,17 @@ impl Rounded for u8 {
     fn store<S: Simd>(s: S, values: S::Floats, factor: S::Floats, to: &mut [Self]) {
         s.store_u8(s.mul(values, factor), to);
     }
+    #[inline(always)]
+    fn store_four<S: Simd>(s: S, values: [S::Floats; 4], factor: S::Floats, to: &mut [Self]) {
+        let [a, b, c, d] = values;
+        let values = [
+            s.mul(a, factor),
+            s.mul(b, factor),
+            s.mul(c, factor),
+            s.mul(d, factor),
+        ];
+        s.store_four_u8(values, to);
+    }
 }
 
 impl Rounded for i16 {
@@ -93,8 +117,17 @@ impl Rounded for i16 {
 #[inline(always)]
 fn round<S: Simd, T: Rounded>(s: S, factor: S::Floats, values: &[f32], to: &mut [u32]) {
     let (to, padding) = bytemuck::cast_slice_mut::<_, T>(to).split_at_mut(values.len());
-    let mut chunks = to.chunks_exact_mut(S::LANES);
-    let mut values = values.chunks_exact(S::LANES);
+    let mut fours = to.chunks_exact_mut(4 * S::LANES);
+    let mut values = values.chunks_exact(4 * S::LANES);
+    for (to, values) in (&mut fours).zip(&mut values) {
+        let mut four = [s.load(values); 4];
+        for i in 1..4 {
+            four[i] = s.load(&values[i * S::LANES..]);
+        }
+        T::store_four(s, four, factor, to);
+    }
+    let mut chunks = fours.into_remainder().chunks_exact_mut(S::LANES);
+    let mut values = values.remainder().chunks_exact(S::LANES);
     for (to, values) in (&mut chunks).zip(&mut values) {
         T::store(s, s.load(values), factor, to);
     }
@@ -110,10 +143,18 @@ fn round<S: Simd, T: Rounded>(s: S, factor: S::Floats, values: &[f32], to: &mut 
     }
 }
 
-/// Writes whole rows of `columns` values, with one scale, to rows of `stride` words.
+/// What the rows of a layout are scaled by.
+pub(super) enum Scales<'a> {
+    /// All by this.
+    Shared(Scale),
+    /// Each by its own largest number; its unit goes here.
+    Own(&'a mut [f32]),
+}
+
+/// Writes whole rows of `columns` values to rows of `stride` words.
 pub(super) struct EncodeRows<'a> {
     pub layout: Layout,
-    pub scale: Scale,
+    pub scales: Scales<'a>,
     pub values: &'a [f32],
     pub columns: usize,
     pub to: &'a mut [u32],
@@ -126,11 +167,20 @@ impl Kernel for EncodeRows<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        let mut scales = self.scales;
         let rows = self.to.chunks_mut(self.stride);
-        for (values, to) in self.values.chunks_exact(self.columns).zip(rows) {
+        for (row, (values, to)) in self.values.chunks_exact(self.columns).zip(rows).enumerate() {
+            let scale = match &mut scales {
+                Scales::Shared(scale) => *scale,
+                Scales::Own(units) => {
+                    let scale = Scale::of(largest_lane(FindLargest(values).run(s)));
+                    units[row] = scale.unit;
+                    scale
+                }
+            };
             let encode = Encode {
                 layout: self.layout,
-                scale: self.scale,
+                scale,
                 values,
                 to: &mut to[..self.words],
             };
@@ -142,13 +192,13 @@ impl Kernel for EncodeRows<'_> {
 /// Vectors among which [`FindLargest`] looks independently.
 const AT_ONCE: usize = 4;
 
-/// The largest magnitude of some numbers, or NaN if one of them is not finite.
+/// The largest magnitudes of some numbers, lane by lane.
 pub(super) struct FindLargest<'a>(pub &'a [f32]);
 
 impl Kernel for FindLargest<'_> {
-    type Output = f32;
+    type Output = [f32; MAX_LANES];
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> f32 {
+    fn run<S: Simd>(self, s: S) -> [f32; MAX_LANES] {
         // several at a time, which do not wait for each other
         let mut largest = [s.splat(0.0); AT_ONCE];
         let mut blocks = self.0.chunks_exact(AT_ONCE * S::LANES);
@@ -165,12 +215,30 @@ impl Kernel for FindLargest<'_> {
         }
         let mut lanes = [0.0; MAX_LANES];
         s.store(largest[0], &mut lanes);
-        let bits = lanes.map(f32::to_bits).into_iter().max().unwrap_or(0);
-        let largest = f32::from_bits(bits);
-        if largest.is_finite() {
-            largest
-        } else {
-            f32::NAN
-        }
+        lanes
+    }
+}
+
+/// The largest of some magnitudes, which are ordered as their bits are: infinity behind all, and NaN behind that.
+#[inline(always)]
+fn largest_lane(lanes: [f32; MAX_LANES]) -> f32 {
+    let bits = lanes.map(f32::to_bits).into_iter().max().unwrap_or(0);
+    f32::from_bits(bits)
+}
+
+/// The largest magnitude of numbers that several threads look at.
+#[derive(Default)]
+pub(super) struct Largest(AtomicU32);
+
+impl Largest {
+    /// Takes in the largest magnitudes that a thread has seen.
+    pub fn raise(&self, lanes: [f32; MAX_LANES]) {
+        let bits = largest_lane(lanes).to_bits();
+        self.0.fetch_max(bits, Ordering::Relaxed);
+    }
+
+    /// The largest of all.
+    pub fn get(&self) -> f32 {
+        f32::from_bits(self.0.load(Ordering::Relaxed))
     }
 }

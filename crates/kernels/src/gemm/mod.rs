@@ -26,6 +26,7 @@ pub(crate) use operand::Writer;
 pub use operand::{Form, Layout, Operand};
 pub use pack::{MAX_INT8_INPUTS, Packer, Shape};
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
@@ -34,6 +35,8 @@ use crate::activation::Activation;
 use crate::dispatch::Cpu;
 use crate::machine::Machine;
 use crate::memory::{Shared, Stored};
+use crate::simd::MAX_LANES;
+use encode::Largest;
 use finish::{Finish, Sink};
 use kernels::{Choice, Micro};
 use tile::{
@@ -203,17 +206,17 @@ impl Linear {
     fn run(&self, machine: &Machine, rows: Rows<'_>, output: Output<'_>, activation: Activation) {
         let outputs = self.shape.outputs;
         let rounded = matches!(&output, Output::Operand(_, form) if form.is_rounded());
-        let job = |rows: Rows<'_>, sink: &Sink<'_>| {
-            self.run_into(machine, rows, sink, (activation, rounded));
+        let job = |rows: Rows<'_>, sink: &Sink<'_>, largest: Option<&Largest>| {
+            self.run_into(machine, rows, sink, (activation, rounded), largest);
         };
         match output {
             Output::Store(to) => {
                 assert_eq!(to.len(), rows.count * outputs);
-                job(rows, &Sink::Store(Shared::new(to), outputs));
+                job(rows, &Sink::Store(Shared::new(to), outputs), None);
             }
             Output::Add(to) => {
                 assert_eq!(to.len(), rows.count * outputs);
-                job(rows, &Sink::Add(Shared::new(to), outputs));
+                job(rows, &Sink::Add(Shared::new(to), outputs), None);
             }
             Output::Operand(operand, form) => {
                 operand.reset(form, rows.count, outputs);
@@ -221,12 +224,12 @@ impl Linear {
                     Layout::F32 => {
                         let (words, stride) = operand.words_mut();
                         let floats = bytemuck::cast_slice_mut(words);
-                        job(rows, &Sink::Store(Shared::new(floats), stride));
+                        job(rows, &Sink::Store(Shared::new(floats), stride), None);
                     }
                     Layout::Bf16 => {
                         let (words, stride) = operand.words_mut();
                         let halves = bytemuck::cast_slice_mut(words);
-                        job(rows, &Sink::Bf16(Shared::new(halves), 2 * stride));
+                        job(rows, &Sink::Bf16(Shared::new(halves), 2 * stride), None);
                     }
                     Layout::U8 | Layout::I16 => {
                         let bytes = self
@@ -240,10 +243,13 @@ impl Linear {
                         }
                         for first in (0..rows.count).step_by(at_once) {
                             let block = first..rows.count.min(first + at_once);
+                            let one_scale = block.len() > 1 && block.len() == operand.group();
+                            let largest =
+                                (one_scale && self.is_whole(activation)).then(Largest::default);
                             let stage = Shared::new(operand.stage(block.len()));
                             let part = rows.part(block.clone(), self.shape.segments);
-                            job(part, &Sink::Store(stage, outputs));
-                            operand.encode_staged(machine, block);
+                            job(part, &Sink::Store(stage, outputs), largest.as_ref());
+                            operand.encode_known(machine, block, largest);
                         }
                     }
                 }
@@ -251,13 +257,20 @@ impl Linear {
         }
     }
 
-    /// The product of rows whose results go to one place, all threads at it; and whether they are rounded there.
+    /// Whether tiles bring all their results to their place at once.
+    fn is_whole(&self, activation: Activation) -> bool {
+        self.shape.outputs.is_multiple_of(self.micro.lanes) && Bounds::of(activation).is_some()
+    }
+
+    /// The product of rows whose results go to one place, all threads at it; and whether they are rounded there. Who asks for
+    /// the largest must know that the layer is whole.
     fn run_into(
         &self,
         machine: &Machine,
         rows: Rows<'_>,
         sink: &Sink<'_>,
         (activation, rounded): (Activation, bool),
+        largest: Option<&Largest>,
     ) {
         let tiling = Tiling::new(
             (
@@ -278,6 +291,7 @@ impl Linear {
             sink,
             activation,
             rounded,
+            largest,
             heights: Heights::new(rows.count, tiling.tiles),
         };
         machine
@@ -335,6 +349,8 @@ struct Job<'a> {
     activation: Activation,
     /// Whether results are rounded by who reads them next, or by the sink.
     rounded: bool,
+    /// Who asks for the largest result.
+    largest: Option<&'a Largest>,
     heights: Heights,
 }
 
@@ -398,13 +414,18 @@ impl Job<'_> {
             && let Some(bounds) = Bounds::of(self.activation)
             && let Sink::Store(to, stride) | Sink::Add(to, stride) = self.sink
         {
+            let lanes = Cell::new([0.0; MAX_LANES]);
             let results = Results {
                 first: first_column,
                 add: matches!(self.sink, Sink::Add(..)),
                 bounds,
+                largest: self.largest.map(|_| &lanes),
                 ..self.results(first_column, to, *stride)
             };
             micro.run(&mut strip, vectors, &results);
+            if let Some(largest) = self.largest {
+                largest.raise(lanes.get());
+            }
             return;
         }
         let staged = Shared::new(&mut sums.0);
@@ -445,6 +466,7 @@ impl Job<'_> {
             stride,
             add: false,
             bounds: Bounds::NONE,
+            largest: None,
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::encode::{Encode, EncodeRows, FindLargest, Scale};
+use super::encode::{Encode, EncodeRows, FindLargest, Largest, Scale, Scales};
 use crate::dispatch::Cpu;
 use crate::machine::Machine;
 use crate::memory::{Pages, Shared};
@@ -142,7 +142,7 @@ impl Operand {
         assert!(columns > 0 && values.len().is_multiple_of(columns));
         let rows = values.len() / columns;
         self.reset(form.into(), rows, columns);
-        self.encode(machine, 0..rows, values);
+        self.encode(machine, 0..rows, values, None);
     }
 
     /// Makes this a matrix of `rows` rows of `columns` columns, each of which `write` puts into
@@ -170,8 +170,14 @@ impl Operand {
         });
     }
 
-    /// Encodes `values` as these rows, whole groups.
-    fn encode(&mut self, machine: &Machine, rows: Range<usize>, values: &[f32]) {
+    /// Encodes `values` as these rows, whole groups; if they are a single one, their largest magnitude may be given.
+    fn encode(
+        &mut self,
+        machine: &Machine,
+        rows: Range<usize>,
+        values: &[f32],
+        mut known: Option<Largest>,
+    ) {
         let Form { layout, group } = self.form;
         let (columns, start) = (self.columns, rows.start);
         let writer = self.writer();
@@ -180,11 +186,9 @@ impl Operand {
         };
         if layout.is_scaled() && group == 1 {
             machine.pool.run_ranges(rows.len(), ROW_GRAIN, |range| {
-                for row in start + range.start..start + range.end {
-                    let values = part(&(row..row + 1));
-                    // SAFETY: each row is in one range.
-                    unsafe { writer.row(machine.cpu, row, values) };
-                }
+                let rows = start + range.start..start + range.end;
+                // SAFETY: each row is in one range.
+                unsafe { writer.rows(machine.cpu, rows.clone(), None, part(&rows)) };
             });
             return;
         }
@@ -197,14 +201,17 @@ impl Operand {
         for first in rows.clone().step_by(group.max(1)) {
             let rows = first..rows.end.min(first + group);
             let scale = if layout.is_scaled() {
-                Scale::of(largest(machine, part(&rows)))
+                let found = known
+                    .take()
+                    .unwrap_or_else(|| largest(machine, part(&rows)));
+                Scale::of(found.get())
             } else {
                 Scale::ONE
             };
             machine.pool.run_ranges(rows.len(), ROW_GRAIN, |range| {
                 let rows = first + range.start..first + range.end;
                 // SAFETY: each row is in one range.
-                unsafe { writer.rows(machine.cpu, rows.clone(), scale, part(&rows)) };
+                unsafe { writer.rows(machine.cpu, rows.clone(), Some(scale), part(&rows)) };
             });
         }
     }
@@ -273,8 +280,19 @@ impl Operand {
 
     /// Encodes what [`Operand::stage`] lent for these rows, whole groups.
     pub(crate) fn encode_staged(&mut self, machine: &Machine, rows: Range<usize>) {
+        self.encode_known(machine, rows, None);
+    }
+
+    /// The same; if the rows are a single group, its largest magnitude may be known.
+    pub(super) fn encode_known(
+        &mut self,
+        machine: &Machine,
+        rows: Range<usize>,
+        largest: Option<Largest>,
+    ) {
         let staged = std::mem::take(&mut self.staged);
-        self.encode(machine, rows.clone(), &staged[..rows.len() * self.columns]);
+        let values = &staged[..rows.len() * self.columns];
+        self.encode(machine, rows, values, largest);
         self.staged = staged;
     }
 
@@ -312,26 +330,15 @@ impl Operand {
     }
 }
 
-/// The largest magnitude of `values`, or NaN if one of them is not finite, found by all threads.
-fn largest(machine: &Machine, values: &[f32]) -> f32 {
+/// The largest magnitude of `values`, found by all threads.
+fn largest(machine: &Machine, values: &[f32]) -> Largest {
+    let largest = Largest::default();
     let parts = values.len().div_ceil(PART_FLOATS);
-    let mut found = vec![0.0; parts];
-    let to = Shared::new(&mut found);
     machine.pool.run_ranges(parts, 1, |range| {
-        // SAFETY: each part is in one range.
-        let to = unsafe { to.part(range.clone()) };
-        let values = values.chunks(PART_FLOATS).skip(range.start);
-        for (to, values) in to.iter_mut().zip(values) {
-            *to = machine.cpu.run(FindLargest(values));
-        }
+        let part = range.start * PART_FLOATS..values.len().min(range.end * PART_FLOATS);
+        largest.raise(machine.cpu.run(FindLargest(&values[part])));
     });
-    found.into_iter().fold(0.0, |largest, part| {
-        if part > largest || part.is_nan() {
-            part
-        } else {
-            largest
-        }
-    })
+    largest
 }
 
 /// Writes the rows of an [`Operand`].
@@ -350,28 +357,32 @@ impl Writer<'_> {
     /// No other thread may write the row at the same time.
     #[inline]
     pub unsafe fn row(&self, cpu: Cpu, row: usize, values: &[f32]) {
-        let scale = if self.layout.is_scaled() {
-            Scale::of(cpu.run(FindLargest(values)))
-        } else {
-            Scale::ONE
-        };
         // SAFETY: as the caller promises.
-        unsafe { self.rows(cpu, row..row + 1, scale, values) };
+        unsafe { self.rows(cpu, row..row + 1, None, values) };
     }
 
-    /// Encodes whole rows with one scale.
+    /// Encodes whole rows, with one scale or, if the layout has any, each with its own.
     ///
     /// # Safety
     /// No other thread may write the rows at the same time.
-    unsafe fn rows(&self, cpu: Cpu, rows: Range<usize>, scale: Scale, values: &[f32]) {
+    unsafe fn rows(&self, cpu: Cpu, rows: Range<usize>, scale: Option<Scale>, values: &[f32]) {
         assert_eq!(values.len(), rows.len() * self.columns);
-        if self.layout.is_scaled() {
+        let scales = if self.layout.is_scaled() {
             // SAFETY: the caller is alone with the rows.
-            unsafe { self.scales.part(rows.clone()) }.fill(scale.unit);
-        }
+            let units = unsafe { self.scales.part(rows.clone()) };
+            match scale {
+                Some(scale) => {
+                    units.fill(scale.unit);
+                    Scales::Shared(scale)
+                }
+                None => Scales::Own(units),
+            }
+        } else {
+            Scales::Shared(Scale::ONE)
+        };
         cpu.run(EncodeRows {
             layout: self.layout,
-            scale,
+            scales,
             values,
             columns: self.columns,
             // SAFETY: the caller is alone with the rows.

@@ -4,6 +4,7 @@
 //! weights and keeps all its sums in registers. What differs between number
 //! formats and instruction sets is a [`Dot`]; `gemm/kernels` compiles the loop with each.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::tiling::Heights;
@@ -86,6 +87,8 @@ pub(super) struct Results<'a> {
     pub add: bool,
     /// What they are cut off to at last.
     pub bounds: Bounds,
+    /// The largest magnitude of each lane so far, where somebody asks for it.
+    pub largest: Option<&'a Cell<[f32; MAX_LANES]>>,
 }
 
 impl Results<'_> {
@@ -384,7 +387,10 @@ pub(super) fn finish<D: Dot, const R: usize, const V: usize>(
         let end = first + (R - 1) * results.stride + width;
         results.to.part(first..end)
     };
-    let row = |r: usize| r * results.stride..r * results.stride + width;
+    let (to, bias) = (to.as_mut_ptr(), &results.bias[..width]);
+    // SAFETY: `to` ends where the last row does. A slice of it would be checked again for each row.
+    let row =
+        |r: usize| unsafe { std::slice::from_raw_parts_mut(to.add(r * results.stride), width) };
     match results.integers {
         None => {
             each_row!(r of R by V {
@@ -393,7 +399,7 @@ pub(super) fn finish<D: Dot, const R: usize, const V: usize>(
                 for v in 0..V {
                     values[v] = dot.floats(totals[r][v]);
                 }
-                put(s, values, results, &mut to[row(r)]);
+                put(s, values, bias, results, row(r));
             });
         }
         Some(integers) => {
@@ -408,9 +414,22 @@ pub(super) fn finish<D: Dot, const R: usize, const V: usize>(
                     let value = s.mul(value, s.load(&column_scales[at..]));
                     values[v] = s.mul(value, row_scale);
                 }
-                put(s, values, results, &mut to[row(r)]);
+                put(s, values, bias, results, row(r));
             });
         }
+    }
+    if let Some(largest) = results.largest {
+        // read again from the first level of cache: no register is left for it beside the sums
+        let mut lanes = largest.get();
+        let mut found = s.load(&lanes);
+        for r in 0..R {
+            let row = row(r);
+            for v in 0..V {
+                found = s.max_magnitude(s.load(&row[v * D::LANES..]), found);
+            }
+        }
+        s.store(found, &mut lanes);
+        largest.set(lanes);
     }
 }
 
@@ -420,11 +439,11 @@ pub(super) fn finish<D: Dot, const R: usize, const V: usize>(
 fn put<S: Simd, const V: usize>(
     s: S,
     values: [S::Floats; V],
+    bias: &[f32],
     results: &Results<'_>,
     to: &mut [f32],
 ) {
     let mut values = values;
-    let (bias, to) = (&results.bias[..V * S::LANES], &mut to[..V * S::LANES]);
     for v in 0..V {
         values[v] = s.add(values[v], s.load(&bias[v * S::LANES..]));
     }

@@ -134,6 +134,21 @@ impl Simd for Avx2 {
             _mm_storel_epi64(to.as_mut_ptr().cast(), bytes);
         }
     }
+    #[inline(always)]
+    fn store_four_u8(self, values: [__m256; 4], to: &mut [u8]) {
+        assert!(to.len() >= 4 * LANES);
+        safe! {
+            let [a, b, c, d] = values;
+            let ab = _mm256_packs_epi32(_mm256_cvtps_epi32(a), _mm256_cvtps_epi32(b));
+            let cd = _mm256_packs_epi32(_mm256_cvtps_epi32(c), _mm256_cvtps_epi32(d));
+            // four bytes of each, twice
+            let mixed = _mm256_packs_epi16(ab, cd);
+            let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+            let bytes = _mm256_permutevar8x32_epi32(mixed, order);
+            let shifted = _mm256_xor_si256(bytes, _mm256_set1_epi8(-128));
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), shifted);
+        }
+    }
 
     #[inline(always)]
     fn add(self, a: __m256, b: __m256) -> __m256 {

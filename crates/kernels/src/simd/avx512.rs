@@ -161,6 +161,21 @@ impl<const BF16: bool> Simd for Level<BF16> {
             _mm_storeu_si128(to.as_mut_ptr().cast(), shifted);
         }
     }
+    #[inline(always)]
+    fn store_four_u8(self, values: [__m512; 4], to: &mut [u8]) {
+        assert!(to.len() >= 4 * LANES);
+        safe! {
+            let [a, b, c, d] = values;
+            let ab = _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
+            let cd = _mm512_packs_epi32(_mm512_cvtps_epi32(c), _mm512_cvtps_epi32(d));
+            // four bytes of each, four times
+            let mixed = _mm512_packs_epi16(ab, cd);
+            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            let bytes = _mm512_permutexvar_epi32(order, mixed);
+            let shifted = _mm512_xor_si512(bytes, _mm512_set1_epi8(-128));
+            _mm512_storeu_si512(to.as_mut_ptr().cast(), shifted);
+        }
+    }
 
     #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {

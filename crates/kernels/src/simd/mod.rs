@@ -94,6 +94,16 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// # Panics
     /// If `to` is shorter.
     fn store_u8(self, value: Self::Floats, to: &mut [u8]);
+    /// The same of four vectors, one behind the other.
+    ///
+    /// # Panics
+    /// If `to` is shorter than they are.
+    #[inline(always)]
+    fn store_four_u8(self, values: [Self::Floats; 4], to: &mut [u8]) {
+        for i in 0..4 {
+            self.store_u8(values[i], &mut to[i * Self::LANES..]);
+        }
+    }
 
     /// `a + b`
     fn add(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;

@@ -248,6 +248,39 @@ fn special_operations_keep_their_word_on_every_level() {
     }
 }
 
+/// Writes four vectors as bytes.
+struct Four<'a>(&'a [f32]);
+
+impl Kernel for Four<'_> {
+    type Output = Vec<u8>;
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Vec<u8> {
+        let mut bytes = vec![0; 4 * S::LANES];
+        let values = [0, 1, 2, 3].map(|i| s.load(&self.0[i * S::LANES..]));
+        s.store_four_u8(values, &mut bytes);
+        bytes
+    }
+}
+
+#[test]
+fn four_vectors_become_bytes_in_order() {
+    let x: Vec<f32> = (0..4 * MAX_LANES as i16)
+        .map(|i| f32::from(i * 4 - 126) + 0.5)
+        .collect();
+    for cpu in Cpu::available() {
+        let bytes = cpu.run(Four(&x));
+        assert_eq!(bytes.len(), 4 * cpu.lanes());
+        for (byte, x) in bytes.iter().zip(&x) {
+            assert_eq!(
+                f32::from(*byte),
+                x.round_ties_even() + 128.0,
+                "{}",
+                cpu.isa()
+            );
+        }
+    }
+}
+
 /// Loads `length` elements, alone and before others, and stores as many, with a guard behind; keeps as many lanes.
 struct Heads<'a>(&'a [f32]);
 
