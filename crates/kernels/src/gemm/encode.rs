@@ -27,12 +27,19 @@ impl Scale {
     /// The scale that makes the largest magnitude of some numbers 127.
     #[inline(always)]
     pub fn of(largest: f32) -> Self {
-        if (SMALLEST_MAGNITUDE..=f32::MAX).contains(&largest) {
-            return Self {
-                unit: largest / 127.0,
-                factor: 127.0 / largest,
-            };
+        if !(SMALLEST_MAGNITUDE..=f32::MAX).contains(&largest) {
+            return Self::of_odd(largest);
         }
+        Self {
+            unit: largest / 127.0,
+            factor: 127.0 / largest,
+        }
+    }
+
+    /// Apart, so that a row does not wait for the choice between the two.
+    #[cold]
+    #[inline(never)]
+    fn of_odd(largest: f32) -> Self {
         let zeros = largest < SMALLEST_MAGNITUDE;
         Self {
             unit: if zeros { 0.0 } else { f32::NAN },
@@ -55,16 +62,23 @@ impl Kernel for Encode<'_> {
     fn run<S: Simd>(self, s: S) {
         let factor = s.splat(self.scale.factor);
         match self.layout {
-            Layout::F32 => {
-                let to: &mut [f32] = bytemuck::cast_slice_mut(self.to);
-                to[..self.values.len()].copy_from_slice(self.values);
-                to[self.values.len()..].fill(0.0);
+            Layout::F32 => copy(self.values, self.to),
+            Layout::Bf16 => {
+                round::<S, u16>(s, factor, self.values, bytemuck::cast_slice_mut(self.to))
             }
-            Layout::Bf16 => round::<S, u16>(s, factor, self.values, self.to),
-            Layout::U8 => round::<S, u8>(s, factor, self.values, self.to),
-            Layout::I16 => round::<S, i16>(s, factor, self.values, self.to),
+            Layout::U8 => round::<S, u8>(s, factor, self.values, bytemuck::cast_slice_mut(self.to)),
+            Layout::I16 => {
+                round::<S, i16>(s, factor, self.values, bytemuck::cast_slice_mut(self.to))
+            }
         }
     }
+}
+
+/// Writes `values` as they are, zeros behind.
+fn copy(values: &[f32], to: &mut [u32]) {
+    let (to, padding) = to.split_at_mut(values.len());
+    to.copy_from_slice(bytemuck::cast_slice(values));
+    padding.fill(0);
 }
 
 /// What numbers are rounded to. A trait and no closure: a closure has not the instructions of the function around it, and what it
@@ -115,8 +129,8 @@ impl Rounded for i16 {
 
 /// Writes `values`, rounded, to `to`, zeros behind.
 #[inline(always)]
-fn round<S: Simd, T: Rounded>(s: S, factor: S::Floats, values: &[f32], to: &mut [u32]) {
-    let (to, padding) = bytemuck::cast_slice_mut::<_, T>(to).split_at_mut(values.len());
+fn round<S: Simd, T: Rounded>(s: S, factor: S::Floats, values: &[f32], to: &mut [T]) {
+    let (to, padding) = to.split_at_mut(values.len());
     let mut fours = to.chunks_exact_mut(4 * S::LANES);
     let mut values = values.chunks_exact(4 * S::LANES);
     for (to, values) in (&mut fours).zip(&mut values) {
@@ -167,10 +181,28 @@ impl Kernel for EncodeRows<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let mut scales = self.scales;
-        let rows = self.to.chunks_mut(self.stride);
+        match self.layout {
+            Layout::F32 => {
+                let rows = self.to.chunks_mut(self.stride);
+                for (values, to) in self.values.chunks_exact(self.columns).zip(rows) {
+                    copy(values, &mut to[..self.words]);
+                }
+            }
+            Layout::Bf16 => self.round::<S, u16>(s),
+            Layout::U8 => self.round::<S, u8>(s),
+            Layout::I16 => self.round::<S, i16>(s),
+        }
+    }
+}
+
+impl EncodeRows<'_> {
+    #[inline(always)]
+    fn round<S: Simd, T: Rounded>(mut self, s: S) {
+        let per_word = size_of::<u32>() / size_of::<T>();
+        let to: &mut [T] = bytemuck::cast_slice_mut(self.to);
+        let rows = to.chunks_mut(self.stride * per_word);
         for (row, (values, to)) in self.values.chunks_exact(self.columns).zip(rows).enumerate() {
-            let scale = match &mut scales {
+            let scale = match &mut self.scales {
                 Scales::Shared(scale) => *scale,
                 Scales::Own(units) => {
                     let scale = Scale::of(largest_lane(FindLargest(values).run(s)));
@@ -178,13 +210,8 @@ impl Kernel for EncodeRows<'_> {
                     scale
                 }
             };
-            let encode = Encode {
-                layout: self.layout,
-                scale,
-                values,
-                to: &mut to[..self.words],
-            };
-            encode.run(s);
+            let to = &mut to[..self.words * per_word];
+            round(s, s.splat(scale.factor), values, to);
         }
     }
 }

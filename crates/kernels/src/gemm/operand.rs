@@ -161,11 +161,15 @@ impl Operand {
         self.reset(layout.into(), rows, columns);
         let writer = self.writer();
         machine.pool.run_ranges(rows, ROW_GRAIN, |range| {
-            let mut values = vec![0.0; columns];
-            for row in range {
-                write(row, &mut values);
+            let mut values = vec![0.0; ROW_GRAIN * columns];
+            for first in range.clone().step_by(ROW_GRAIN) {
+                let rows = first..range.end.min(first + ROW_GRAIN);
+                let values = &mut values[..rows.len() * columns];
+                for (row, values) in rows.clone().zip(values.chunks_exact_mut(columns)) {
+                    write(row, values);
+                }
                 // SAFETY: each row is in one range.
-                unsafe { writer.row(machine.cpu, row, &values) };
+                unsafe { writer.rows(machine.cpu, rows, None, values) };
             }
         });
     }
