@@ -1,7 +1,7 @@
 //! Steps of the inner loop on floats, for any instruction set.
 
 use super::tile::Dot;
-use crate::simd::Simd;
+use crate::simd::{MAX_LANES, Simd};
 
 /// Weights in f32.
 #[derive(Clone, Copy)]
@@ -12,6 +12,7 @@ impl<S: Simd> Dot for Single<S> {
     const PRODUCTS: usize = 1;
     const LEFT_WORDS: usize = 1;
     const RIGHT_WORDS: usize = S::LANES;
+    const TAKES_PARTS: bool = S::LANES == MAX_LANES;
     type Left = S::Floats;
     type Right = S::Floats;
     type Sum = S::Floats;

@@ -38,7 +38,7 @@ use crate::memory::{Shared, Stored};
 use crate::simd::MAX_LANES;
 use encode::Largest;
 use finish::{Finish, Sink};
-use kernels::{Choice, Micro};
+use kernels::{Choice, LONE_VECTORS, Micro};
 use tile::{
     Bounds, FEW_ROWS, Integers, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Results, Strip, Sums,
     Tile,
@@ -272,11 +272,15 @@ impl Linear {
         (activation, rounded): (Activation, bool),
         largest: Option<&Largest>,
     ) {
+        let is_dense = matches!(rows.offsets, Offsets::Dense { .. });
+        let lone = is_dense && self.micro.is_lone(rows.count);
+        let tiles = if lone {
+            1
+        } else {
+            rows.count.div_ceil(self.micro.rows)
+        };
         let tiling = Tiling::new(
-            (
-                rows.count.div_ceil(self.micro.rows),
-                self.micro.panels(self.shape.outputs),
-            ),
+            (tiles, self.micro.panels(self.shape.outputs)),
             Bytes {
                 rows: size_of_val(rows.words),
                 weights: size_of_val(&self.words[..]),
@@ -292,13 +296,22 @@ impl Linear {
             activation,
             rounded,
             largest,
+            lone,
             heights: Heights::new(rows.count, tiling.tiles),
         };
         machine
             .pool
             .run_ranges(tiling.count(), TILE_GRAIN, |range| {
                 let mut sums = Sums([0.0; MAX_ROWS * MAX_COLUMNS]);
-                tiling.visit(range, |panel, tiles| job.panel(panel, tiles, &mut sums));
+                tiling.visit(range, |panel, tiles| {
+                    let columns = self.micro.panel(self.shape.outputs, panel);
+                    let vectors = columns.len() / self.micro.lanes;
+                    let width = if lone { LONE_VECTORS } else { vectors };
+                    for first in (0..vectors).step_by(width) {
+                        let part = first..vectors.min(first + width);
+                        job.panel(panel, part, tiles.clone(), &mut sums);
+                    }
+                });
             });
     }
 }
@@ -351,6 +364,8 @@ struct Job<'a> {
     rounded: bool,
     /// Who asks for the largest result.
     largest: Option<&'a Largest>,
+    /// Whether its only tile takes panels in parts.
+    lone: bool,
     heights: Heights,
 }
 
@@ -358,24 +373,31 @@ struct Job<'a> {
 const SHORT_PANEL: usize = 64 << 10;
 
 impl Job<'_> {
-    /// Computes some tiles of one panel's columns.
-    fn panel(&self, panel: usize, range: Range<usize>, sums: &mut Sums) {
+    /// Computes some tiles of one panel's columns, of which it takes `part` of the vectors.
+    fn panel(&self, panel: usize, part: Range<usize>, range: Range<usize>, sums: &mut Sums) {
         let linear = self.linear;
         let micro = &linear.micro;
         let steps = linear.shape.segments * linear.segment_steps;
         let padded = micro.panel(linear.shape.outputs, panel);
-        let (first_column, width) = (padded.start, padded.len());
+        let step_words = micro.encoding.step_words(padded.len());
+        let first_word = micro.encoding.step_words(padded.start) * steps;
+        let words = &linear.words[first_word..][..step_words * steps];
+
+        let vectors = part.len();
+        let (first_column, width) = (
+            padded.start + part.start * micro.lanes,
+            vectors * micro.lanes,
+        );
         let columns = width.min(linear.shape.outputs - first_column);
-        let vectors = width / micro.lanes;
-        let first_word = micro.encoding.step_words(first_column) * steps;
-        let words = &linear.words[first_word..][..micro.encoding.step_words(width) * steps];
+        let words_before = micro.encoding.step_words(part.start * micro.lanes);
 
         let (heights, here) = (self.heights, words.as_ptr());
-        let few_rows = heights.most() <= FEW_ROWS;
+        // a tile that is alone reads the panel once, which then need not stay beside the next one
+        let hurries = self.lone || heights.most() <= FEW_ROWS && words.len() <= SHORT_PANEL;
         // spread over the tiles: more requests at once than the processor keeps track of delay all others
         let pace = match range.len() / vectors {
             // so few rows that reading the panel is most of the work
-            0 if few_rows && words.len() <= SHORT_PANEL => 2 * LINE_WORDS,
+            0 if hurries => 2 * LINE_WORDS,
             0 | 1 => LINE_WORDS,
             2 | 3 => LINE_WORDS / 2,
             _ => LINE_WORDS / 4,
@@ -398,8 +420,9 @@ impl Job<'_> {
             first_row,
             segments: linear.shape.segments,
             segment_steps: linear.segment_steps,
-            panel: words,
-            next_panel: here.wrapping_add(words.len()),
+            panel: &words[words_before..],
+            step_words,
+            next_panel: here.wrapping_add(words.len() + words_before * steps),
             pace,
             asked: 0,
             next_rows,

@@ -27,6 +27,8 @@ pub(super) trait Dot: Copy {
     const LEFT_WORDS: usize;
     /// Words of the panel in a step, for each vector of sums.
     const RIGHT_WORDS: usize;
+    /// Whether a tile of dense rows and fewer than three vectors may take a part of a panel.
+    const TAKES_PARTS: bool = false;
     /// A row's numbers in a part of a step, in every lane.
     type Left: Copy;
     /// The weights of a part of a step.
@@ -144,8 +146,8 @@ pub(super) type Ahead = *const u32;
 
 pub(super) use crate::memory::prefetch::LINE_WORDS;
 
-/// A tile of so few rows asks for two lines of the next panel a step: it is done before one would have brought enough of it. A
-/// higher one has no register left for that.
+/// A tile of so few rows asks for two lines of the next panel a step, as one does that is alone: it is done before one would have
+/// brought enough of it. Others have no register left for that.
 pub(super) const FEW_ROWS: usize = 6;
 
 /// One tile's work.
@@ -157,8 +159,10 @@ pub(super) struct Tile<'a> {
     /// Runs of adjacent words that a row consists of, and the steps of each.
     pub segments: usize,
     pub segment_steps: usize,
-    /// The weights: steps × vectors × [`Dot::RIGHT_WORDS`] words. Those of the next panel lie behind them.
+    /// The weights: for each step, vectors × [`Dot::RIGHT_WORDS`] words. Those of the next panel lie behind them.
     pub panel: &'a [u32],
+    /// Words from one step's weights to the next; more than the tile's where it takes a part of the panel.
+    pub step_words: usize,
     /// What is multiplied next, to be asked for a line or two a step: weights, which go to the second
     /// level of cache, and rows, which go to the first.
     pub next_panel: Ahead,
@@ -229,13 +233,12 @@ pub(super) fn multiply<D: Dot, const R: usize, const V: usize>(
     tile: &Tile<'_>,
     results: &Results<'_>,
 ) {
-    let step_words = V * D::RIGHT_WORDS;
     let segment_words = tile.segment_steps * D::LEFT_WORDS;
-    assert_eq!(
-        tile.panel.len(),
-        tile.segments * tile.segment_steps * step_words
-    );
-    assert!(tile.segment_steps > 0);
+    let steps = tile.segments * tile.segment_steps;
+    assert!(steps > 0 && tile.step_words >= V * D::RIGHT_WORDS);
+    let is_dense = matches!(tile.offsets, Offsets::Dense { .. });
+    assert!(is_dense && takes_part::<D, V>() || tile.step_words == V * D::RIGHT_WORDS);
+    assert!(tile.panel.len() >= (steps - 1) * tile.step_words + V * D::RIGHT_WORDS);
     results.ask::<R>(tile.first_row, V * D::LANES);
     let mut totals = [starts::<D, V>(dot, results); R];
     match tile.offsets {
@@ -249,7 +252,7 @@ pub(super) fn multiply<D: Dot, const R: usize, const V: usize>(
                 *row = unsafe { row.add(r * stride) };
             }
             // SAFETY: the rows have so many words, and so has the panel.
-            totals = unsafe { segment(dot, totals, tile, rows, 0) };
+            totals = unsafe { segment::<D, R, V, true>(dot, totals, tile, rows, 0) };
         }
         Offsets::Gathered { table } => {
             let table = &table[tile.first_row * tile.segments..][..R * tile.segments];
@@ -264,11 +267,16 @@ pub(super) fn multiply<D: Dot, const R: usize, const V: usize>(
                     *row = unsafe { row.add(at) };
                 }
                 // SAFETY: the rows have so many words, and so has the panel.
-                totals = unsafe { segment(dot, totals, tile, rows, index) };
+                totals = unsafe { segment::<D, R, V, false>(dot, totals, tile, rows, index) };
             }
         }
     }
     finish(dot, totals, results, tile.first_row);
+}
+
+/// Whether so many vectors may be a part of a panel, if rows are dense: gathered ones leave no register for the words of a step.
+const fn takes_part<D: Dot, const V: usize>() -> bool {
+    D::TAKES_PARTS && V < 3
 }
 
 /// What the sums of a row begin with.
@@ -289,14 +297,20 @@ fn starts<D: Dot, const V: usize>(dot: D, results: &Results<'_>) -> [D::Sum; V] 
 /// # Safety
 /// Each row must have the words of a segment, which are not none, and the panel those of all segments.
 #[inline(always)]
-unsafe fn segment<D: Dot, const R: usize, const V: usize>(
+unsafe fn segment<D: Dot, const R: usize, const V: usize, const DENSE: bool>(
     dot: D,
     mut totals: [[D::Sum; V]; R],
     tile: &Tile<'_>,
     rows: [*const u32; R],
     index: usize,
 ) -> [[D::Sum; V]; R] {
-    let step_words = V * D::RIGHT_WORDS;
+    // a constant where it can be one, which is a register less
+    let takes_part = DENSE && takes_part::<D, V>();
+    let step_words = if takes_part {
+        tile.step_words
+    } else {
+        V * D::RIGHT_WORDS
+    };
     let first = index * tile.segment_steps;
     // SAFETY: the caller's promise.
     let mut panel = unsafe { tile.panel.as_ptr().add(first * step_words) };
@@ -308,7 +322,7 @@ unsafe fn segment<D: Dot, const R: usize, const V: usize>(
     let mut step = 0;
     loop {
         prefetch::to_second_level(next_panel);
-        if R <= FEW_ROWS {
+        if R <= FEW_ROWS || takes_part {
             prefetch::to_second_level(next_panel.wrapping_add(LINE_WORDS));
         }
         prefetch::to_first_level(next_rows);

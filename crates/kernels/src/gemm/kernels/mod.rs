@@ -54,6 +54,9 @@ impl Encoding {
 pub(super) struct Micro {
     /// The most rows of a tile.
     pub rows: usize,
+    /// So many dense rows are a single tile even so, and take a panel in parts of [`LONE_VECTORS`]: it is read once, and as many
+    /// lines of the next one are asked for as of this one are read.
+    lone_rows: Range<usize>,
     /// Columns in a vector of sums, and the most vectors of a tile.
     pub lanes: usize,
     pub vectors: usize,
@@ -70,6 +73,9 @@ pub(super) struct Micro {
     /// The same on numbers in registers, where that says something.
     run_registers: Option<unsafe fn(usize) -> usize>,
 }
+
+/// The most vectors of sums of a tile that is alone.
+pub(super) const LONE_VECTORS: usize = 2;
 
 impl Micro {
     /// The fastest loop that `cpu` has for `precision`.
@@ -96,6 +102,11 @@ impl Micro {
             Isa::Portable => portable::choose(precision),
         };
         Choice { micro, cpu }
+    }
+
+    /// Whether so many dense rows are a tile that is alone.
+    pub fn is_lone(&self, rows: usize) -> bool {
+        self.lone_rows.contains(&rows)
     }
 
     /// Panels of a layer with so many outputs.

@@ -33,6 +33,7 @@ tiles!(int8_tiles, "neon";
 
 static F32: Micro = Micro {
     rows: 8,
+    lone_rows: 0..0,
     lanes: 4,
     vectors: 3,
     depth: 1,
@@ -46,6 +47,7 @@ static F32: Micro = Micro {
 
 static BF16: Micro = Micro {
     rows: 8,
+    lone_rows: 0..0,
     lanes: 4,
     vectors: 3,
     depth: 1,
@@ -59,6 +61,7 @@ static BF16: Micro = Micro {
 
 static INT8: Micro = Micro {
     rows: 8,
+    lone_rows: 0..0,
     lanes: 4,
     vectors: 3,
     depth: 1,

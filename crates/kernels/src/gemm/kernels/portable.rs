@@ -22,6 +22,7 @@ tiles!(int8_tiles; Pairs; 1: [1 2 3 4]);
 
 static F32: Micro = Micro {
     rows: 4,
+    lone_rows: 0..0,
     lanes: Portable::LANES,
     vectors: 1,
     depth: 1,
@@ -35,6 +36,7 @@ static F32: Micro = Micro {
 
 static BF16: Micro = Micro {
     rows: 4,
+    lone_rows: 0..0,
     lanes: Portable::LANES,
     vectors: 1,
     depth: 1,
@@ -48,6 +50,7 @@ static BF16: Micro = Micro {
 
 static INT8: Micro = Micro {
     rows: 4,
+    lone_rows: 0..0,
     lanes: Pairs::LANES,
     vectors: 1,
     depth: 1,

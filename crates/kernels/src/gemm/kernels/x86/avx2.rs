@@ -29,6 +29,7 @@ tiles!(vnni_tiles, "avx2,fma,avxvnni";
 
 const PLAIN: Micro = Micro {
     rows: 6,
+    lone_rows: 0..0,
     lanes: 8,
     vectors: 2,
     depth: 1,
