@@ -64,11 +64,11 @@ impl Kernel for Encode<'_> {
         match self.layout {
             Layout::F32 => copy(self.values, self.to),
             Layout::Bf16 => {
-                round::<S, u16>(s, factor, self.values, bytemuck::cast_slice_mut(self.to))
+                round::<S, u16>(s, factor, self.values, bytemuck::cast_slice_mut(self.to));
             }
             Layout::U8 => round::<S, u8>(s, factor, self.values, bytemuck::cast_slice_mut(self.to)),
             Layout::I16 => {
-                round::<S, i16>(s, factor, self.values, bytemuck::cast_slice_mut(self.to))
+                round::<S, i16>(s, factor, self.values, bytemuck::cast_slice_mut(self.to));
             }
         }
     }
