@@ -17,6 +17,7 @@ mod float;
 mod kernels;
 mod operand;
 mod pack;
+mod results;
 mod tile;
 mod tiling;
 
@@ -39,10 +40,8 @@ use crate::simd::MAX_LANES;
 use encode::Largest;
 use finish::{Finish, Sink};
 use kernels::{Choice, LONE_VECTORS, Micro};
-use tile::{
-    Bounds, FEW_ROWS, Integers, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Results, Strip, Sums,
-    Tile,
-};
+use results::{Bounds, Integers, Results};
+use tile::{FEW_ROWS, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Strip, Sums, Tile};
 use tiling::{Bytes, Heights, Tiling};
 
 /// The numbers that a layer multiplies.

@@ -10,7 +10,8 @@ use std::ops::Range;
 
 use super::Precision;
 use super::operand::Layout;
-use super::tile::{Results, Strip};
+use super::results::Results;
+use super::tile::Strip;
 use crate::dispatch::{Cpu, Isa};
 
 /// How the weights of a panel are encoded, step by step.
@@ -187,7 +188,7 @@ macro_rules! tiles {
         fn $name(
             strip: &mut $crate::gemm::tile::Strip<'_>,
             vectors: usize,
-            results: &$crate::gemm::tile::Results<'_>,
+            results: &$crate::gemm::results::Results<'_>,
         ) {
             let dot = $dot;
             for index in strip.tiles.clone() {

@@ -12,7 +12,8 @@ use std::slice;
 use super::avx512::{Halves, PLAIN, Quads};
 use crate::gemm::kernels::{Encoding, Micro};
 use crate::gemm::operand::Layout;
-use crate::gemm::tile::{Dot, LINE_WORDS, Offsets, Results, Strip, Tile, finish};
+use crate::gemm::results::{Results, finish};
+use crate::gemm::tile::{Dot, LINE_WORDS, Offsets, Strip, Tile};
 use crate::simd::Avx512;
 
 /// Rows of a register.
