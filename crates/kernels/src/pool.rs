@@ -152,7 +152,7 @@ impl Pool {
         let pieces = (items / grain.max(1)).clamp(1, 4 * self.threads());
         let pieces = if self.threads() == 1 { 1 } else { pieces };
         self.run(pieces, |i| {
-            task(items * i / pieces..items * (i + 1) / pieces);
+            task(share(items, i, pieces));
         });
     }
 
@@ -170,8 +170,8 @@ impl Pool {
         drop(lock(&shared.panic).take());
         shared.pieces.store(pieces, Ordering::Relaxed);
         for (thread, next) in shared.next.iter().enumerate() {
-            next.0
-                .store(shared.share(thread, pieces).start, Ordering::Relaxed);
+            let own = share(pieces, thread, shared.next.len());
+            next.0.store(own.start, Ordering::Relaxed);
         }
         let job = shared.gate.load(Ordering::Relaxed) / JOB;
         shared.gate.store(
@@ -213,17 +213,11 @@ impl Drop for Closing<'_> {
 }
 
 impl Shared {
-    /// A thread's share of the pieces.
-    fn share(&self, thread: usize, pieces: usize) -> Range<usize> {
-        let threads = self.next.len();
-        pieces * thread / threads..pieces * (thread + 1) / threads
-    }
-
     /// Takes pieces until none is left: first a thread's own, then what the others have not begun.
     fn work(&self, thread: usize, task: &(dyn Fn(usize) + Sync)) {
         let (pieces, threads) = (self.pieces.load(Ordering::Relaxed), self.next.len());
         for owner in (thread..threads).chain(0..thread) {
-            let (next, end) = (&self.next[owner].0, self.share(owner, pieces).end);
+            let (next, end) = (&self.next[owner].0, share(pieces, owner, threads).end);
             // looked at first: of many threads that all add to each other's counters, each would wait for each
             while next.load(Ordering::Relaxed) < end {
                 let piece = next.fetch_add(1, Ordering::Relaxed);
@@ -310,6 +304,11 @@ impl Shared {
         drop(asleep);
         self.sleeping.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+/// One of so many equal shares of some items.
+fn share(items: usize, index: usize, shares: usize) -> Range<usize> {
+    items * index / shares..items * (index + 1) / shares
 }
 
 /// A lock whose holders cannot panic: what it guards is whole even if it is poisoned.

@@ -48,10 +48,9 @@ impl Scale {
     }
 }
 
-/// Writes `values` as `layout` to `to`, zeros behind.
+/// Writes `values` as `layout`, which has no scales, to `to`, zeros behind.
 pub(super) struct Encode<'a> {
     pub layout: Layout,
-    pub scale: Scale,
     pub values: &'a [f32],
     pub to: &'a mut [u32],
 }
@@ -60,16 +59,13 @@ impl Kernel for Encode<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let factor = s.splat(self.scale.factor);
         match self.layout {
             Layout::F32 => copy(self.values, self.to),
             Layout::Bf16 => {
-                round::<S, u16>(s, factor, self.values, bytemuck::cast_slice_mut(self.to));
+                let to = bytemuck::cast_slice_mut(self.to);
+                round::<S, u16>(s, s.splat(1.0), self.values, to);
             }
-            Layout::U8 => round::<S, u8>(s, factor, self.values, bytemuck::cast_slice_mut(self.to)),
-            Layout::I16 => {
-                round::<S, i16>(s, factor, self.values, bytemuck::cast_slice_mut(self.to));
-            }
+            Layout::U8 | Layout::I16 => unreachable!("a layout with scales"),
         }
     }
 }
@@ -109,14 +105,11 @@ impl Rounded for u8 {
     }
     #[inline(always)]
     fn store_four<S: Simd>(s: S, values: [S::Floats; 4], factor: S::Floats, to: &mut [Self]) {
-        let [a, b, c, d] = values;
-        let values = [
-            s.mul(a, factor),
-            s.mul(b, factor),
-            s.mul(c, factor),
-            s.mul(d, factor),
-        ];
-        s.store_four_u8(values, to);
+        let mut scaled = values;
+        for i in 0..4 {
+            scaled[i] = s.mul(values[i], factor);
+        }
+        s.store_four_u8(scaled, to);
     }
 }
 

@@ -17,6 +17,7 @@ mod float;
 mod kernels;
 mod operand;
 mod pack;
+mod precision;
 mod results;
 mod tile;
 mod tiling;
@@ -26,11 +27,10 @@ use operand::COLUMN_MULTIPLE;
 pub(crate) use operand::Writer;
 pub use operand::{Form, Layout, Operand};
 pub use pack::{MAX_INT8_INPUTS, Packer, Shape};
+pub use precision::{Precision, UnknownPrecision};
 
 use std::cell::Cell;
-use std::fmt;
 use std::ops::Range;
-use std::str::FromStr;
 
 use crate::activation::Activation;
 use crate::dispatch::Cpu;
@@ -43,49 +43,6 @@ use kernels::{Choice, LONE_VECTORS, Micro};
 use results::{Bounds, Integers, Results};
 use tile::{FEW_ROWS, LINE_WORDS, MAX_COLUMNS, MAX_ROWS, Offsets, Strip, Sums, Tile};
 use tiling::{Bytes, Heights, Tiling};
-
-/// The numbers that a layer multiplies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Precision {
-    /// 32-bit floats.
-    F32,
-    /// 16-bit floats with the range of 32-bit ones, summed in f32.
-    Bf16,
-    /// 8-bit integers with a scale for each output and each row.
-    Int8,
-}
-
-impl Precision {
-    /// Its name on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-            Self::Int8 => "int8",
-        }
-    }
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-/// The name is not a [`Precision`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown precision \"{0}\": expected f32, bf16 or int8")]
-pub struct UnknownPrecision(String);
-
-impl FromStr for Precision {
-    type Err = UnknownPrecision;
-    fn from_str(name: &str) -> Result<Self, UnknownPrecision> {
-        [Self::F32, Self::Bf16, Self::Int8]
-            .into_iter()
-            .find(|precision| precision.name() == name)
-            .ok_or_else(|| UnknownPrecision(name.to_owned()))
-    }
-}
 
 /// Where the results of a product go.
 #[derive(Debug)]
@@ -302,15 +259,7 @@ impl Linear {
             .pool
             .run_ranges(tiling.count(), TILE_GRAIN, |range| {
                 let mut sums = Sums([0.0; MAX_ROWS * MAX_COLUMNS]);
-                tiling.visit(range, |panel, tiles| {
-                    let columns = self.micro.panel(self.shape.outputs, panel);
-                    let vectors = columns.len() / self.micro.lanes;
-                    let width = if lone { LONE_VECTORS } else { vectors };
-                    for first in (0..vectors).step_by(width) {
-                        let part = first..vectors.min(first + width);
-                        job.panel(panel, part, tiles.clone(), &mut sums);
-                    }
-                });
+                tiling.visit(range, |panel, tiles| job.panel(panel, &tiles, &mut sums));
             });
     }
 }
@@ -372,12 +321,29 @@ struct Job<'a> {
 const SHORT_PANEL: usize = 64 << 10;
 
 impl Job<'_> {
-    /// Computes some tiles of one panel's columns, of which it takes `part` of the vectors.
-    fn panel(&self, panel: usize, part: Range<usize>, range: Range<usize>, sums: &mut Sums) {
+    /// Computes some tiles of one panel's columns.
+    fn panel(&self, panel: usize, range: &Range<usize>, sums: &mut Sums) {
+        let micro = &self.linear.micro;
+        let padded = micro.panel(self.linear.shape.outputs, panel);
+        let vectors = padded.len() / micro.lanes;
+        let width = if self.lone { LONE_VECTORS } else { vectors };
+        for first in (0..vectors).step_by(width) {
+            let part = first..vectors.min(first + width);
+            self.part(&padded, part, range.clone(), sums);
+        }
+    }
+
+    /// Computes some tiles of a part of the vectors of a panel, whose columns are `padded`.
+    fn part(
+        &self,
+        padded: &Range<usize>,
+        part: Range<usize>,
+        range: Range<usize>,
+        sums: &mut Sums,
+    ) {
         let linear = self.linear;
         let micro = &linear.micro;
         let steps = linear.shape.segments * linear.segment_steps;
-        let padded = micro.panel(linear.shape.outputs, panel);
         let step_words = micro.encoding.step_words(padded.len());
         let first_word = micro.encoding.step_words(padded.start) * steps;
         let words = &linear.words[first_word..][..step_words * steps];
@@ -450,6 +416,7 @@ impl Job<'_> {
             }
             return;
         }
+        assert!(self.largest.is_none(), "only whole layers find the largest");
         let staged = Shared::new(&mut sums.0);
         let mut results = self.results(first_column, &staged, width);
         for index in range {

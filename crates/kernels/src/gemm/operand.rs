@@ -417,7 +417,6 @@ impl Writer<'_> {
         };
         cpu.run(Encode {
             layout: self.layout,
-            scale: Scale::ONE,
             values,
             to,
         });

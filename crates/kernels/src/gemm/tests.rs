@@ -1,5 +1,7 @@
 //! Products of every precision and level against plain loops, over odd shapes.
 
+use std::str::FromStr;
+
 use proptest::prelude::*;
 
 use super::*;
